@@ -49,6 +49,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "textual": ("tui",),
     "trustme": ("minicluster",),
     "typer": ("cli",),
+    "urllib3": ("live",),  # comes with kubernetes, which hands on its errors
     "yaml": ("recording", "playbook", "playbook_yaml", "render.yaml", "minicluster", "cli.manifests"),
 }
 
@@ -96,7 +97,7 @@ def complaints(module: Module, known: frozenset[str]) -> list[str]:
         complaint = _inner(module, inside) if outside == "k8sdiag" else _outer(module, outside)
         if complaint:
             found.append(f"k8sdiag.{module.name}:{line} {complaint}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _imports(module: Module, tree: ast.Module, known: frozenset[str]) -> Iterator[tuple[int, str]]:
