@@ -27,6 +27,7 @@ $(READY): pyproject.toml tools/setup.sh
 	@touch $@
 
 demo: $(READY)  ## four recorded incidents, each named with its root cause
+	@$(BIN)/k8sdiag --help >/dev/null
 	@for incident in $(DEMO); do \
 	    subject=$${incident%%:*}; rest=$${incident#*:}; recording=$${rest%%:*}; state=$${rest#*:}; \
 	    set -- $(BIN)/k8sdiag check "$$subject" -n "$$recording" --from "recordings/$$recording"; \

@@ -23,6 +23,9 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no such bench: {', '.join(sorted(unknown))}; there are: {', '.join(names())}", file=sys.stderr)
         return 2
+    if not names():
+        print("no benches yet", file=sys.stderr)
+        return 0
     over = []
     for name in wanted or names():
         print(f"== {name}", flush=True)

@@ -27,9 +27,10 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
 
 
 def in_the_package() -> set[str]:
-    """Where the checkout's files stand once installed; what git does not track is nobody's."""
-    tracked = run("git", "ls-files", "k8sdiag", *SHIPPED).splitlines()
-    return {name if name.startswith("k8sdiag/") else f"k8sdiag/{name}" for name in tracked if (ROOT / name).exists()}
+    """Where the checkout's files stand once installed."""
+    paths = [path for folder in ("k8sdiag", *SHIPPED) for path in (ROOT / folder).rglob("*") if path.is_file()]
+    names = {path.relative_to(ROOT).as_posix() for path in paths if "__pycache__" not in path.parts}
+    return {name if name.startswith("k8sdiag/") else f"k8sdiag/{name}" for name in names}
 
 
 @pytest.fixture(scope="module")
