@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from k8sdiag.clock import parse_time, short_duration
 from k8sdiag.evidence import Gap, Ref
-from k8sdiag.finding import Finding, Group, Report, ScanReport
+from k8sdiag.finding import Finding, Group, Proof, Report, ScanReport, at_least
 from k8sdiag.harmless import cut, encodable
 
 API_VERSION = "k8sdiag/v1"
@@ -64,20 +64,32 @@ def _renderer(fmt: str) -> Renderer:
 # What the formats share: the words of a verdict
 
 
+def main_finding(report: Report) -> Finding | None:
+    """The one to lead with: the first-ranked that is more than information."""
+    return next((found for found in report.findings if at_least(found.severity, "warning")), None)
+
+
+def other_findings(report: Report) -> list[Finding]:
+    """All but the one to lead with, as ranked."""
+    main = main_finding(report)
+    return [found for found in report.findings if found is not main]
+
+
 def found_state(report: Report) -> str:
-    """The worst severity found; `healthy`; or `unknown` where nothing was found but health could not be proved."""
-    if report.healthy:
-        return "healthy"
-    return report.findings[0].severity if report.findings else "unknown"
+    """The severity of the main finding; `healthy`; or `unknown` where nothing was found and health is not proved."""
+    main = main_finding(report)
+    if main:
+        return main.severity
+    return "healthy" if report.healthy else "unknown"
 
 
 def verdict(report: Report) -> str:
     """One sentence: the cause that ranks first, or why there is none."""
-    state = found_state(report)
-    if state == "healthy":
+    main = main_finding(report)
+    if main:
+        return main.cause or main.title
+    if report.healthy:
         return "nothing wrong found"
-    if report.findings:
-        return report.findings[0].cause or report.findings[0].title
     if report.gaps:
         return "nothing wrong found, but not everything could be looked at"
     return "not healthy, and no rule knows the cause"
@@ -92,6 +104,26 @@ def ago(time: str, taken_at: str) -> str:
     """A moment as an age at the time of the report (`3m12s ago`); as it stands where that cannot be told."""
     at, now = parse_time(time), parse_time(taken_at)
     return time if at is None or now is None else f"{short_duration(now - at)} ago"
+
+
+def scan_verdict(report: ScanReport) -> str:
+    """`3 causes behind 41 findings`, or that there are none."""
+    if report.findings:
+        causes = counted(len(groups_of(report)), "cause")
+        return f"{causes} behind {counted(len(report.findings), 'finding')}"
+    return "nothing wrong found" + (", but not everything could be looked at" if report.gaps else "")
+
+
+def proof_about(proof: Proof) -> str:
+    """`log, pod/web container app`."""
+    return ", ".join(part for part in (proof.source, proof.ref) if part)
+
+
+def origin(report: Report | ScanReport) -> str:
+    """`Evidence taken 2026-01-02T03:04:05Z from recordings/crash`; '' where neither is known."""
+    taken = f" taken {report.taken_at}" if report.taken_at else ""
+    source = f" from {report.source}" if report.source else ""
+    return f"Evidence{taken}{source}" if taken or source else ""
 
 
 def gap_sentence(gap: Gap) -> str:

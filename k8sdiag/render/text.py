@@ -22,6 +22,11 @@ from k8sdiag.render import (
     full_name,
     gap_sentence,
     groups_of,
+    main_finding,
+    origin,
+    other_findings,
+    proof_about,
+    scan_verdict,
     verdict,
 )
 
@@ -41,14 +46,14 @@ def diagnosis(report: Report, look: Look) -> str:
     """One subject, verdict first."""
     page = _Page(look, report.taken_at)
     _verdict(page, report)
-    if report.findings:
-        main = report.findings[0]
+    main = main_finding(report)
+    if main:
         _why(page, main)
         _fixes(page, main)
-        _others(page, report.findings[1:], report.subject)
+    _others(page, other_findings(report), report.subject)
     _gaps(page, report.gaps)
     _timeline(page, report.timeline, report.subject)
-    _origin(page, report.taken_at, report.source)
+    _origin(page, report)
     return page.text()
 
 
@@ -68,14 +73,14 @@ def scan(report: ScanReport, look: Look) -> str:
     page = _Page(look, report.taken_at)
     shown = groups_of(report)
     one_namespace = len({found.subject.namespace for found in report.findings}) <= 1
-    _scan_verdict(page, report, len(shown))
+    _scan_verdict(page, report)
     for number, (group, found) in enumerate(shown[:_GROUPS], 1):
         _group(page, number, group, found, str if one_namespace else full_name)
     if len(shown) > _GROUPS:
         page.add()
         page.more(len(shown) - _GROUPS)
     _gaps(page, report.gaps)
-    _origin(page, report.taken_at, report.source)
+    _origin(page, report)
     return page.text()
 
 
@@ -149,8 +154,8 @@ def _verdict(page: _Page, report: Report) -> None:
     title = page.safe(f"{_MARKS[state]} {report.subject}  {report.status}".rstrip())
     page.titled(title, f" — {page.safe(verdict(report), _TEXT_LIMIT)}", _COLOURS[state], "  ")
     about = [f"namespace {report.subject.namespace}"] if report.subject.namespace else []
-    if report.findings and state != "healthy":
-        main = report.findings[0]
+    main = main_finding(report)
+    if main:
         about = [certainty(main), f"rule {main.rule}", *about]
         if main.subject != report.subject:
             about.append(f"found at {full_name(main.subject)}")
@@ -195,7 +200,7 @@ def _fixes(page: _Page, found: Finding) -> None:
     if found.verify:
         page.heading("VERIFY")
         for line in page.safe(found.verify, _TEXT_LIMIT, newlines=True).split("\n"):
-            if line.lstrip().startswith(("kubectl ", "k8sdiag ")):
+            if line.lstrip().startswith(("kubectl ", "k8sdiag ")) and not line.rstrip().endswith("."):
                 page.paste(line)
             elif line.strip():
                 page.prose(line, "  ", "  ")
@@ -257,22 +262,17 @@ def _timeline(page: _Page, moments: Sequence[Moment], subject: Ref) -> None:
         page.prose(page.safe(about + moment.text), first, " " * columns(first))
 
 
-def _origin(page: _Page, taken_at: str, source: str) -> None:
-    words = [f"taken {taken_at}" if taken_at else "", f"from {source}" if source else ""]
-    if any(words):
+def _origin(page: _Page, report: Report | ScanReport) -> None:
+    if origin(report):
         page.add()
-        page.prose(page.safe(" ".join(["Evidence", *filter(None, words)])), style=_DIM)
+        page.prose(page.safe(origin(report)), style=_DIM)
 
 
-def _scan_verdict(page: _Page, report: ScanReport, causes: int) -> None:
-    if report.findings:
-        worst = min((found.severity for found in report.findings), key=SEVERITIES.index)
-        state, words = worst, f"{counted(causes, 'cause')} behind {counted(len(report.findings), 'finding')}"
-    elif report.gaps:
-        state, words = "unknown", "nothing wrong found, but not everything could be looked at"
-    else:
-        state, words = "healthy", "nothing wrong found"
-    page.titled(f"{_MARKS[state]} {page.safe(report.scope) or 'cluster'}", f" — {words}", _COLOURS[state], "  ")
+def _scan_verdict(page: _Page, report: ScanReport) -> None:
+    severities_found = [found.severity for found in report.findings]
+    state = min(severities_found, key=SEVERITIES.index, default="unknown" if report.gaps else "healthy")
+    title = f"{_MARKS[state]} {page.safe(report.scope) or 'cluster'}"
+    page.titled(title, f" — {scan_verdict(report)}", _COLOURS[state], "  ")
     severities = [f"{report.totals[name]} {name}" for name in SEVERITIES if report.totals.get(name)]
     kinds = [_total(key, count) for key, count in report.totals.items() if key not in SEVERITIES]
     if severities:
@@ -295,10 +295,9 @@ def _group(page: _Page, number: int, group: Group, found: Finding, name: Callabl
     if many:
         page.prose(_some(page, subjects, name), "    ", "    ", _DIM)
     for proof in found.evidence[:1]:
-        about = f"{proof.source}, {proof.ref}" if proof.ref else proof.source
         lines = [line for line in page.safe(proof.text, _TEXT_LIMIT, newlines=True).split("\n") if line.strip()]
         text = f"… {lines[-1].strip()}" if len(lines) > 1 else "".join(lines)
-        page.prose(f"{page.safe(about)}: {text}", "    ", "      ")
+        page.prose(f"{page.safe(proof_about(proof))}: {text}", "    ", "      ")
     for fix in found.fixes[:1]:
         _first_fix(page, fix, "    ")
 
