@@ -18,11 +18,15 @@ PACKAGE = ROOT / "k8sdiag"
 
 # A module imports only from lower layers; in layer 0 also from those named before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("clock", "quantity", "columns", "harmless", "kinds", "selectors", "evidence", "finding"),
-    ("target", "match", "redact", "relations", "podstate", "references"),
-    ("collectors", "facts", "recording", "playbook_yaml"),
+    # what things are, and how to read a value
+    ("clock", "quantity", "columns", "harmless", "kinds", "selectors", "evidence", "finding", "podstate", "references"),
+    # how things relate, are reached and are written down
+    ("target", "match", "redact", "relations", "placement", "archive", "journal_export", "yaml_lines"),
+    # one plugin a file, and what holds their evidence
+    ("collectors", "facts", "recording"),
     ("collect", "playbook", "actions", "render"),
     ("diagnose", "scan"),
+    # where evidence comes from when it is not a recording
     ("live", "minicluster"),
     ("tui",),
     ("cli",),
@@ -50,7 +54,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "trustme": ("minicluster",),
     "typer": ("cli",),
     "urllib3": ("live",),  # comes with kubernetes, which hands on its errors
-    "yaml": ("recording", "playbook", "playbook_yaml", "render.yaml", "minicluster", "cli.manifests"),
+    "yaml": ("recording", "playbook", "yaml_lines", "render.yaml", "live.kubeconfig", "minicluster", "cli.manifests"),
 }
 
 MOST_LINES = 400
