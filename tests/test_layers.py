@@ -21,7 +21,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # what things are, and how to read a value
     ("clock", "quantity", "columns", "harmless", "kinds", "selectors", "evidence", "finding", "podstate", "references"),
     # how things relate, are reached and are written down
-    ("target", "match", "redact", "relations", "placement", "wording", "timeline", "archive", "journal_export", "yaml_lines"),
+    (
+        *("target", "match", "redact", "relations", "placement", "wording", "timeline"),
+        *("archive", "journal_export", "yaml_lines"),
+    ),
     # one plugin a file, and what holds their evidence
     ("collectors", "facts", "recording", "status"),
     ("collect", "playbook", "actions", "render"),
