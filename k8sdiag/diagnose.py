@@ -1,0 +1,109 @@
+"""Snapshot and playbooks to a Report: facts, rules, then what explains what, then rank. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from k8sdiag.clock import format_time
+from k8sdiag.engine import FactIndex, Fired, Rules
+from k8sdiag.evidence import Gap, Ref, Snapshot
+from k8sdiag.facts import derive
+from k8sdiag.finding import SEVERITIES, Finding, Report, at_least
+from k8sdiag.playbook import Playbook
+from k8sdiag.relations import View, closure
+from k8sdiag.report import finding_of
+from k8sdiag.status import status_of
+from k8sdiag.timeline import timeline_of
+
+
+def diagnose(snapshot: Snapshot, subject: Ref, playbooks: Iterable[Playbook], language: str = "en") -> Report:
+    """The diagnosis of one subject. A subject that is not in the snapshot yields a gap and is never healthy."""
+    word, well = status_of(snapshot, subject)
+    scope = closure(snapshot, subject)
+    view = View(snapshot, scope)
+    fired = Rules(playbooks).fire(FactIndex(derive(view)))
+    kept = explain(fired)
+    findings = [finding_of(item, affects, snapshot, language) for item, affects in kept]
+    order = sorted(range(len(kept)), key=lambda n: rank(kept[n][0], findings[n], subject))
+    ranked = _distinct(findings[n] for n in order)
+    gaps = snapshot.gaps
+    if snapshot.find(subject) is None:
+        gaps = (*gaps, Gap(f"{subject.kind} {subject.name}", "not in the evidence", "its own state is not known"))
+    bad = any(at_least(finding.severity, "warning") for finding in ranked)
+    return Report(
+        subject=subject,
+        status=word,
+        healthy=well and not bad,
+        findings=tuple(ranked),
+        gaps=gaps,
+        timeline=timeline_of(snapshot, subject, scope),
+        taken_at=format_time(snapshot.taken_at),
+        source=snapshot.source,
+    )
+
+
+def explain(fired: list[Fired]) -> list[tuple[Fired, list[Ref]]]:
+    """What remains when the vaguer gives way to the more telling; with the subjects each remaining one explains."""
+    by_key: dict[tuple[str, str], list[int]] = {}
+    for number, item in enumerate(fired):
+        for key, values in item.keys.items():
+            if key != "namespace":
+                for value in values:
+                    by_key.setdefault((key, value), []).append(number)
+    gone: set[int] = set()
+    affects: dict[int, dict[Ref, None]] = {}
+    for number, item in enumerate(fired):
+        near = {other for key, values in item.keys.items() for value in values for other in by_key.get((key, value), ())}
+        for other in sorted(near - {number}):
+            lesser = fired[other]
+            if gives_way(lesser, item):
+                gone.add(other)
+                if lesser.anchor.ref != item.anchor.ref:
+                    affects.setdefault(number, {})[lesser.anchor.ref] = None
+    return [(item, list(affects.get(number, ()))) for number, item in enumerate(fired) if number not in gone]
+
+
+def gives_way(lesser: Fired, greater: Fired) -> bool:
+    """Is `lesser` only a vaguer view of what `greater` names? Both already share a key."""
+    if lesser.playbook.id == greater.playbook.id:
+        return False
+    if lesser.playbook.id in greater.playbook.supersedes:
+        return True
+    if greater.playbook.level <= lesser.playbook.level or not at_least(greater.playbook.severity, "warning"):
+        return False
+    if SEVERITIES.index(greater.playbook.severity) > SEVERITIES.index(lesser.playbook.severity):
+        return False
+    for key in ("container", "pod"):
+        if lesser.keys.get(key) and greater.keys.get(key):
+            return bool(lesser.keys[key] & greater.keys[key])
+    if lesser.playbook.level > 1:
+        return False
+    return any(
+        lesser.keys.get(key, frozenset()) & greater.keys.get(key, frozenset())
+        for key in ("claim", "workload", "service")
+    ) or lesser.anchor.ref == greater.anchor.ref
+
+
+def rank(fired: Fired, finding: Finding, subject: Ref) -> tuple[object, ...]:
+    """Worst first; then causes before states; then what is said of the subject itself; then the surest."""
+    return (
+        SEVERITIES.index(finding.severity),
+        -fired.playbook.level,
+        finding.subject != subject,
+        -len(finding.affects),
+        -finding.confidence,
+        finding.rule,
+        finding.subject,
+    )
+
+
+def _distinct(findings: Iterable[Finding]) -> list[Finding]:
+    """The same said twice is said once."""
+    seen: set[tuple[str, Ref, str]] = set()
+    kept = []
+    for finding in findings:
+        mark = (finding.rule, finding.subject, finding.cause)
+        if mark not in seen:
+            seen.add(mark)
+            kept.append(finding)
+    return kept

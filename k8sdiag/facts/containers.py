@@ -1,0 +1,267 @@
+"""Containers: state, last termination, restarts, limits, probes, and who killed them.
+
+Sample: `state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 137, reason: OOMKilled}},
+restartCount: 5`. Quiet pods (ready, never restarted) yield nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+from k8sdiag.clock import parse_time
+from k8sdiag.evidence import Json, event_message, event_time, ref_of
+from k8sdiag.facts import Fact, event_proof, owner_word, pod_keys
+from k8sdiag.finding import Proof
+from k8sdiag.podstate import ContainerView, containers_of, is_quiet, probe_budget, probe_text
+from k8sdiag.references import split_image
+from k8sdiag.relations import View
+
+KIND = "container"
+KEYS = ("container", "pod", "node", "workload", "claim", "namespace")
+FIELDS = {
+    "name": "the container's name",
+    "pod": "metadata.name",
+    "namespace": "metadata.namespace",
+    "node": "spec.nodeName",
+    "owner": "what to change: deployment/web, or pod/web",
+    "type": "init, sidecar, app or ephemeral",
+    "image": "spec.containers[].image",
+    "image.registry": "host of spec.containers[].image",
+    "image.repository": "path of spec.containers[].image",
+    "image.tag": "tag or digest of spec.containers[].image",
+    "pullPolicy": "spec.containers[].imagePullPolicy",
+    "state": "waiting, running, terminated, or none where the kubelet has not reported",
+    "reason": "status.containerStatuses[].state.*.reason",
+    "message": "status.containerStatuses[].state.*.message",
+    "ready": "status.containerStatuses[].ready",
+    "started": "status.containerStatuses[].started",
+    "running.seconds": "age of status.containerStatuses[].state.running.startedAt",
+    "restarts": "status.containerStatuses[].restartCount",
+    "crashing": "ends again and again: CrashLoopBackOff, or restarted and down now, or failed for good",
+    "backoff": "the back-off in state.waiting.message (2m40s)",
+    "exit.code": "exit code of the last termination (state or lastState)",
+    "exit.reason": "reason of the last termination",
+    "exit.message": "message of the last termination",
+    "exit.signal": "name of the signal that ended it, by exit code (SIGKILL)",
+    "exit.ran": "seconds from start to the last termination",
+    "exit.started": "when the run that ended last started",
+    "exit.finished": "when it last ended",
+    "exit.never": "it never ran: the runtime could not start it",
+    "oom": "the last termination was an OOM kill",
+    "killedBy": "liveness, startup, postStart, stop or '' (from the kubelet's Killing events)",
+    "killedBy.inferred": "no event says so; uptime and probe settings do",
+    "limits.memory": "spec.containers[].resources.limits.memory",
+    "limits.cpu": "spec.containers[].resources.limits.cpu",
+    "limits.ephemeral": "spec.containers[].resources.limits.ephemeral-storage",
+    "requests.memory": "spec.containers[].resources.requests.memory",
+    "requests.cpu": "spec.containers[].resources.requests.cpu",
+    "liveness": "spec.containers[].livenessProbe",
+    "liveness.seconds": "longest the liveness probe waits for a start: delay + period x failureThreshold",
+    "readiness": "spec.containers[].readinessProbe",
+    "startup": "spec.containers[].startupProbe",
+    "startup.seconds": "longest the startup probe waits for a start",
+    "command": "spec.containers[].command and args",
+    "workingDir": "spec.containers[].workingDir",
+    "readOnlyRoot": "spec.containers[].securityContext.readOnlyRootFilesystem",
+    "runAsUser": "spec.containers[].securityContext.runAsUser, or the pod's",
+    "runAsNonRoot": "spec.containers[].securityContext.runAsNonRoot, or the pod's",
+    "ports": "spec.containers[].ports",
+    "hostNetwork": "spec.hostNetwork",
+    "restartPolicy": "spec.restartPolicy",
+    "podPhase": "status.phase",
+    "deleting": "the pod is being deleted",
+    "others.running": "another app container of the pod runs",
+    "previousFlag": "--previous where the last run's log is the one to read",
+}
+
+
+def derive(view: View) -> Iterator[Fact]:
+    for pod in view.of_kind("Pod"):
+        if is_quiet(pod):
+            continue
+        kills = _kills(view, pod)
+        views = list(containers_of(pod))
+        for container in views:
+            yield _fact(view, pod, container, views, kills)
+
+
+def _fact(view: View, pod: Json, container: ContainerView, views: list[ContainerView], kills: dict[str, Json]) -> Fact:
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    fields = _state(container, spec, status, view.snapshot.taken_at)
+    ended = _ended(container.status)
+    fields |= _exit(ended) | _spec(container.spec, spec)
+    fields |= _killer(container, ended, kills.get(container.name), fields)
+    fields |= {
+        "pod": pod["metadata"]["name"],
+        "namespace": pod["metadata"].get("namespace") or "",
+        "node": spec.get("nodeName") or "",
+        "owner": owner_word(view, pod),
+        "podPhase": status.get("phase") or "",
+        "deleting": bool(pod["metadata"].get("deletionTimestamp")),
+        "others.running": any(
+            other.name != container.name and "running" in (other.status.get("state") or {})
+            for other in views
+            if other.type == "app"
+        ),
+    }
+    proof = [_status_proof(pod, container)]
+    if fields["killedBy"] and container.name in kills:
+        proof.append(event_proof(kills[container.name]))
+    return Fact(KIND, ref_of(pod), fields, pod_keys(view, pod, container.name), tuple(proof))
+
+
+def _state(container: ContainerView, spec: Json, pod_status: Json, taken_at: float) -> dict[str, Any]:
+    status = container.status
+    state = status.get("state") or {}
+    word = next((name for name in ("waiting", "running", "terminated") if name in state), "none")
+    detail = state.get(word) or {}
+    restarts = status.get("restartCount") or 0
+    reason = detail.get("reason") or ""
+    ended_badly = word == "terminated" and (detail.get("exitCode") != 0 or detail.get("reason") == "OOMKilled")
+    message = detail.get("message") or ""
+    started_at = parse_time(detail.get("startedAt")) if word == "running" else None
+    return {
+        "name": container.name,
+        "type": container.type,
+        "state": word,
+        "reason": reason,
+        "message": message,
+        "ready": bool(status.get("ready")),
+        "started": bool(status.get("started")),
+        "running.seconds": None if started_at is None else max(0, int(taken_at - started_at)),
+        "restarts": restarts,
+        "backoff": message.split()[1] if message.startswith("back-off ") else "",
+        "crashing": reason == "CrashLoopBackOff"
+        or (word == "terminated" and restarts > 0 and spec.get("restartPolicy") != "Never")
+        or (ended_badly and container.type != "ephemeral"),
+        "restartPolicy": spec.get("restartPolicy") or "Always",
+        "previousFlag": " --previous" if word == "running" and status.get("lastState") else "",
+    }
+
+
+def _ended(status: Json) -> Json:
+    for part in ("state", "lastState"):
+        ended = (status.get(part) or {}).get("terminated")
+        if ended:
+            return dict(ended)
+    return {}
+
+
+def _exit(ended: Json) -> dict[str, Any]:
+    code = ended.get("exitCode")
+    started, finished = parse_time(ended.get("startedAt")), parse_time(ended.get("finishedAt"))
+    reason = ended.get("reason") or ""
+    never = reason in ("StartError", "ContainerCannotRun") or (bool(ended) and not (started or 0) > 0 and code == 128)
+    return {
+        "exit.code": code,
+        "exit.reason": reason,
+        "exit.message": ended.get("message") or "",
+        "exit.signal": signal_name(code),
+        "exit.ran": int(finished - started) if started and finished and started > 0 else None,
+        "exit.started": ended.get("startedAt") or "" if (started or 0) > 0 else "",
+        "exit.finished": ended.get("finishedAt") or "",
+        "exit.never": never,
+        "oom": reason == "OOMKilled",
+    }
+
+
+def signal_name(code: int | None) -> str:
+    """`SIGKILL` for 137; '' where the exit code stands for no signal (a shell's and the runtimes' 128 + n)."""
+    if code is None or not 128 < code < 193:
+        return ""
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return ""
+
+
+def _spec(container: Json, pod_spec: Json) -> dict[str, Any]:
+    limits = (container.get("resources") or {}).get("limits") or {}
+    requests = (container.get("resources") or {}).get("requests") or {}
+    context, pod_context = container.get("securityContext") or {}, pod_spec.get("securityContext") or {}
+    image = split_image(container.get("image") or "")
+    command = [*(container.get("command") or []), *(container.get("args") or [])]
+    ports = [f"{p.get('name') + ':' if p.get('name') else ''}{p.get('containerPort')}" for p in container.get("ports") or []]
+    return {
+        "image": container.get("image") or "",
+        "image.registry": image.registry,
+        "image.repository": image.repository,
+        "image.tag": image.tag,
+        "pullPolicy": container.get("imagePullPolicy") or "",
+        "limits.memory": limits.get("memory") or "",
+        "limits.cpu": limits.get("cpu") or "",
+        "limits.ephemeral": limits.get("ephemeral-storage") or "",
+        "requests.memory": requests.get("memory") or "",
+        "requests.cpu": requests.get("cpu") or "",
+        "liveness": probe_text(container.get("livenessProbe")),
+        "liveness.seconds": probe_budget(container.get("livenessProbe")),
+        "readiness": probe_text(container.get("readinessProbe")),
+        "startup": probe_text(container.get("startupProbe")),
+        "startup.seconds": probe_budget(container.get("startupProbe")),
+        "command": " ".join(command),
+        "workingDir": container.get("workingDir") or "",
+        "readOnlyRoot": bool(context.get("readOnlyRootFilesystem")),
+        "runAsUser": context.get("runAsUser", pod_context.get("runAsUser")),
+        "runAsNonRoot": bool(context.get("runAsNonRoot", pod_context.get("runAsNonRoot"))),
+        "ports": tuple(ports),
+        "hostNetwork": bool(pod_spec.get("hostNetwork")),
+    }
+
+
+def _kills(view: View, pod: Json) -> dict[str, Json]:
+    """Container to the newest Killing event of the kubelet that gives a reason."""
+    found: dict[str, Json] = {}
+    for event in view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or ""):
+        if event.get("reason") != "Killing":
+            continue
+        words = event_message(event).split()
+        name = words[words.index("container") + 1].rstrip(",") if "container" in words[:-1] else ""
+        name = name or (words[1] if len(words) > 1 and words[0] == "Container" else "")
+        path = (event.get("involvedObject") or event.get("regarding") or {}).get("fieldPath") or ""
+        name = path[path.find("{") + 1 : -1] if path.endswith("}") else name
+        found[name] = event
+    return found
+
+
+def _killer(container: ContainerView, ended: Json, event: Json | None, fields: dict[str, Any]) -> dict[str, Any]:
+    text = event_message(event) if event and _belongs(event, ended) else ""
+    for words, killer in (
+        ("failed liveness probe", "liveness"),
+        ("failed startup probe", "startup"),
+        ("FailedPostStartHook", "postStart"),
+        ("Stopping container", "stop"),
+    ):
+        if words in text:
+            return {"killedBy": killer, "killedBy.inferred": False}
+    ran = fields["exit.ran"]
+    if ended.get("exitCode") in (137, 143) and ended.get("reason") == "Error" and fields["restarts"] and ran is not None:
+        grace = 35  # what terminationGracePeriodSeconds (30 s) and a slow worker can add
+        for killer, kind in (("startup", "startup"), ("liveness", "liveness")):
+            budget = fields[f"{kind}.seconds"]
+            if budget and budget - 15 <= ran <= budget + grace:
+                return {"killedBy": killer, "killedBy.inferred": True}
+    return {"killedBy": "", "killedBy.inferred": False}
+
+
+def _belongs(event: Json, ended: Json) -> bool:
+    """Is this Killing event about the last termination, and not an older one? A kill takes at most the grace period."""
+    killed, finished = parse_time(event_time(event)), parse_time(ended.get("finishedAt"))
+    return killed is None or finished is None or killed - 60 <= finished <= killed + 120
+
+
+def _status_proof(pod: Json, container: ContainerView) -> Proof:
+    status = container.status
+    parts, time = [], ""
+    for part in ("state", "lastState"):
+        for word, detail in (status.get(part) or {}).items():
+            detail = detail or {}
+            shown = [f"{key}={detail[key]}" for key in ("reason", "exitCode", "signal") if detail.get(key) not in (None, "")]
+            parts.append(f"{part}: {word} {' '.join(shown)}".rstrip())
+            time = time or detail.get("finishedAt") or detail.get("startedAt") or ""
+            if detail.get("message"):
+                parts.append(f"{part}.{word}.message: {detail['message'].strip()}")
+    parts.append(f"restartCount: {status.get('restartCount') or 0}")
+    kind = "init container" if container.type in ("init", "sidecar") else "container"
+    return Proof("status", f"pod/{pod['metadata']['name']} {kind} {container.name}", time, "; ".join(parts))

@@ -1,0 +1,203 @@
+"""Reading recorded incidents: a folder, or the same packed as `.tar.gz`, at any moment of its history.
+
+The format is k8sdiag-recording/v1 (docs/recording.md). What cannot be read is refused with one line that names file
+and line; what is absent (all but objects.jsonl may be) becomes a gap.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from k8sdiag.archive import MAX_BYTES, ArchiveError, ArchiveSource, FolderSource, open_source, read_gzip
+from k8sdiag.clock import format_time, parse_time
+from k8sdiag.evidence import CLUSTER_SCOPED, Change, ContainerLog, Gap, JournalEntry, Json, Ref, Snapshot
+from k8sdiag.journal_export import parse_export
+
+FORMAT = "k8sdiag-recording/v1"
+_LOG = re.compile(r"^logs/([^/]+)/([^/]+)/([^/]+?)(\.previous)?\.log$")
+_JOURNAL = re.compile(r"^journal/([^/]+)/([^/]+?)\.export(\.gz)?$")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+
+class RecordingError(Exception):
+    """A recording that cannot be read; one line that names file and line."""
+
+
+def load(path: Path, at: str | None = None) -> Snapshot:
+    """A recording as a Snapshot: at its end, or at the moment `at` (RFC 3339). Raises RecordingError."""
+    moment = None
+    if at is not None:
+        moment = parse_time(at)
+        if moment is None:
+            raise RecordingError(f"--at {at}: not an RFC 3339 time such as 2026-11-21T22:30:05Z")
+    enabled = gc.isenabled()
+    gc.disable()  # millions of new dicts and no garbage: collections would cost more than parsing
+    try:
+        return _load(open_source(path), path, moment)
+    except ArchiveError as problem:
+        raise RecordingError(str(problem)) from None
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _load(source: FolderSource | ArchiveSource, path: Path, moment: float | None) -> Snapshot:
+    names = source.names()
+    if "objects.jsonl" not in names:
+        raise RecordingError(f"{path}: no objects.jsonl in it, so it is no recording")
+    about = _about(source, path) if "recording.yaml" in names else {}
+    objects, changes, kinds, last = _objects(source, path, moment)
+    taken_at = moment or max(parse_time(about.get("recordedAt")) or 0.0, last)
+    logs = list(_logs(source, names, moment))
+    gaps = list(_gaps(names, about, logs))
+    return Snapshot(
+        objects,
+        taken_at=taken_at,
+        logs=logs,
+        journal=_journal(source, names, moment),
+        gaps=gaps,
+        history=changes,
+        complete=_complete(kinds, about),
+        source=f"recording {path.name}",
+        title=str(about.get("title") or path.name),
+    )
+
+
+def _about(source: FolderSource | ArchiveSource, path: Path) -> Json:
+    from k8sdiag.yaml_lines import YamlError, parse_yaml  # PyYAML is slow to import; some recordings have no such file
+
+    try:
+        value, _ = parse_yaml(source.read("recording.yaml", 1 << 20), f"{path}/recording.yaml")
+    except YamlError as problem:
+        raise RecordingError(str(problem)) from None
+    if not isinstance(value, dict):
+        raise RecordingError(f"{path}/recording.yaml:1: not a mapping")
+    if value.get("format") != FORMAT:
+        raise RecordingError(f"{path}/recording.yaml:1: format is {value.get('format')!r}; this reads {FORMAT!r}")
+    return value
+
+
+def _objects(
+    source: FolderSource | ArchiveSource, path: Path, moment: float | None
+) -> tuple[list[Json], list[Change], set[tuple[str, str]], float]:
+    """(last state of each object, history, kinds seen by namespace, time of the last change)."""
+    state: dict[Ref, Json] = {}
+    seen: dict[Ref, int] = {}
+    spans: list[tuple[str, str, Ref, int, int]] = []
+    last, offset, number = 0.0, 0, 0
+    until = None if moment is None else format_time(moment) + "~"
+    with source.open("objects.jsonl") as lines:
+        for number, line in enumerate(lines, 1):
+            start, offset = offset, offset + len(line)
+            if offset > MAX_BYTES:
+                raise RecordingError(f"{path}/objects.jsonl:{number}: more than {MAX_BYTES >> 20} MiB")
+            if not line.strip():
+                continue
+            time, kind, obj, ref = _line(path, number, line)
+            if until is not None and _after(time, moment, until):
+                continue
+            spans.append((time, kind, ref, start, len(line)))
+            seen[ref] = seen.get(ref, 0) + 1
+            if kind == "DELETED":
+                state.pop(ref, None)
+            else:
+                state[ref] = obj
+    if number and spans:
+        last = max((parse_time(spans[-1][0]) or 0.0), parse_time(spans[0][0]) or 0.0)
+    changes = [
+        Change(time, kind, ref, _loader(source, start, length))
+        for time, kind, ref, start, length in spans
+        if seen[ref] > 1 or kind == "DELETED"
+    ]
+    return list(state.values()), changes, {(ref.kind, ref.namespace) for ref in seen}, last
+
+
+def _after(time: str, moment: float | None, until: str) -> bool:
+    if time[:19] != until[:19]:
+        return time > until
+    return (parse_time(time) or 0.0) > (moment or 0.0)
+
+
+def _line(path: Path, number: int, line: bytes) -> tuple[str, str, Json, Ref]:
+    where = f"{path}/objects.jsonl:{number}"
+    try:
+        change = orjson.loads(line)
+    except orjson.JSONDecodeError as problem:
+        cut = " (the line is cut off)" if not line.endswith(b"\n") else ""
+        raise RecordingError(f"{where}: not JSON: {problem}{cut}") from None
+    obj = change.get("object") if isinstance(change, dict) else None
+    meta = obj.get("metadata") if isinstance(obj, dict) else None
+    if not isinstance(obj, dict) or not isinstance(meta, dict) or not obj.get("kind") or not meta.get("name"):
+        raise RecordingError(f'{where}: not a change {{"t", "type", "object" with kind and metadata.name}}')
+    time, kind = change.get("t"), change.get("type")
+    if not isinstance(time, str) or kind not in ("ADDED", "MODIFIED", "DELETED"):
+        raise RecordingError(f"{where}: 't' must be a time and 'type' ADDED, MODIFIED or DELETED")
+    return time, kind, obj, Ref(obj["kind"], meta.get("namespace") or "", meta["name"])
+
+
+class _loader:
+    """Reads one line of the history again when it is asked for, so that history does not sit in memory."""
+
+    __slots__ = ("length", "source", "start")
+
+    def __init__(self, source: FolderSource | ArchiveSource, start: int, length: int) -> None:
+        self.source, self.start, self.length = source, start, length
+
+    def __call__(self) -> Json:
+        found: Any = orjson.loads(self.source.span("objects.jsonl", self.start, self.length))
+        return dict(found["object"])
+
+
+def _complete(kinds: set[tuple[str, str]], about: Json) -> set[str | tuple[str, str]]:
+    """Kinds of which the recorder kept everything: those it says, and those it kept any of."""
+    said = about.get("kinds")
+    found: set[str | tuple[str, str]] = {str(kind) for kind in said} if isinstance(said, list) else set()
+    for kind, namespace in kinds:
+        if kind not in ("Event", "Lease"):
+            found.add(kind if kind in CLUSTER_SCOPED else (kind, namespace))
+    return found
+
+
+def _logs(source: FolderSource | ArchiveSource, names: list[str], moment: float | None) -> Iterator[ContainerLog]:
+    for name in names:
+        found = _LOG.match(name)
+        if not found:
+            continue
+        namespace, pod, container, previous = found.groups()
+        text = source.tail(name, 1 << 20).decode("utf-8", "replace")
+        if moment is not None:
+            text = "\n".join(line for line in text.splitlines() if not _later(line, moment))
+        yield ContainerLog(namespace, pod, container, bool(previous), text)
+
+
+def _later(line: str, moment: float) -> bool:
+    stamp = _STAMP.match(line)
+    return stamp is not None and (parse_time(stamp.group()) or 0.0) > moment
+
+
+def _journal(source: FolderSource | ArchiveSource, names: list[str], moment: float | None) -> Iterator[JournalEntry]:
+    for name in names:
+        found = _JOURNAL.match(name)
+        if not found:
+            continue
+        stream: IO[bytes]
+        with source.open(name) as raw:
+            stream = read_gzip(raw, name) if found.group(3) else raw
+            for entry in parse_export(stream, found.group(1), found.group(2)):
+                if moment is None or entry.at <= moment:
+                    yield entry
+
+
+def _gaps(names: list[str], about: Json, logs: list[ContainerLog]) -> Iterator[Gap]:
+    if not about:
+        yield Gap("recording.yaml", "not in the recording", "when it was made, and of what, is not known")
+    if not logs and not any(name.startswith("logs/") for name in names):
+        yield Gap("container logs", "not in the recording", "what the containers said is not known")
+    if not any(name.startswith("journal/") for name in names):
+        yield Gap("node journals", "not in the recording", "what the kubelet and the runtime said is not known")

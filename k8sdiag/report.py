@@ -1,0 +1,107 @@
+"""A playbook that holds, put into words: its texts filled, its proof gathered, its confidence weighed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from k8sdiag.engine import Fired, Match
+from k8sdiag.evidence import Ref, Snapshot
+from k8sdiag.facts import declared_fields
+from k8sdiag.finding import Finding, Fix, Proof
+from k8sdiag.match import holds
+from k8sdiag.playbook import FixText, Text
+from k8sdiag.wording import fill, text_of
+
+MAX_PROOFS = 14
+
+
+def finding_of(fired: Fired, affects: list[Ref], snapshot: Snapshot, language: str = "en") -> Finding:
+    """The finding of one fired playbook, in one language (English where it has no other)."""
+    playbook, values = fired.playbook, values_of(fired)
+    subject = next(match.fact.ref for match in fired.matches if match.condition.name == playbook.subject)
+    return Finding(
+        rule=playbook.id,
+        title=fill(_in(playbook.title, language), values),
+        severity=playbook.severity,
+        confidence=_confidence(fired, snapshot),
+        subject=subject,
+        symptom=fill(_in(playbook.symptom, language), values),
+        cause=fill(_in(playbook.cause, language), values),
+        evidence=tuple(_proofs(fired)),
+        fixes=tuple(_fix(fix, values, language) for fix in playbook.fixes if _offered(fix, fired)),
+        verify=fill(_in(playbook.verify, language), values),
+        links=tuple(playbook.links),
+        group=fill(playbook.group, values) if playbook.group else "",
+        affects=tuple(affects),
+    )
+
+
+def values_of(fired: Fired) -> dict[str, Any]:
+    """What {placeholders} stand for: the anchor's fields by name, others' as name.field, and named groups."""
+    values: dict[str, Any] = {}
+    for match in reversed(fired.matches):
+        for name, value in match.fact.fields.items():
+            values[f"{match.condition.name}.{name}"] = value
+    values |= fired.anchor.fields
+    for match in reversed(fired.matches):
+        values |= match.groups
+    return values
+
+
+def _in(text: Text, language: str) -> str:
+    return text.get(language) or text["en"]
+
+
+def _offered(fix: FixText, fired: Fired) -> bool:
+    return all(holds(spec, fired.anchor.fields.get(name)) for name, spec in fix.when)
+
+
+def _fix(fix: FixText, values: dict[str, Any], language: str) -> Fix:
+    return Fix(
+        title=fill(_in(fix.title, language), values),
+        commands=tuple(fill(command, values, quote=True) for command in fix.commands),
+        patch=fill(fix.patch, values),
+        risk=fill(_in(fix.risk, language), values),
+    )
+
+
+def _confidence(fired: Fired, snapshot: Snapshot) -> float:
+    """The playbook's own, raised by what strengthens it and lowered where evidence was out of reach."""
+    confidence = fired.playbook.confidence
+    confidence += 0.03 * sum(match.condition.optional for match in fired.matches)
+    if any(gap.effect and gap.reason != "not in the recording" for gap in snapshot.gaps):
+        confidence *= 0.9
+    return round(min(confidence, 0.99), 2)
+
+
+def _proofs(fired: Fired) -> list[Proof]:
+    found: dict[tuple[str, str], Proof] = {}
+    for match in fired.matches:
+        for proof in (*_of_match(match), *_shown(match)):
+            if proof.text:
+                found.setdefault((proof.ref, proof.text), proof)
+    return list(found.values())[:MAX_PROOFS]
+
+
+def _of_match(match: Match) -> list[Proof]:
+    """A fact's own proof; of long texts (logs, journals) the line that was found."""
+    fact = match.fact
+    if fact.kind in ("log", "journal", "trace") and match.lines and fact.proof:
+        first = fact.proof[0]
+        by_text = {proof.text: proof for proof in fact.proof}
+        return [by_text.get(line) or Proof(first.source, first.ref, "", line) for line in dict.fromkeys(match.lines)]
+    return list(fact.proof)
+
+
+def _shown(match: Match) -> list[Proof]:
+    """The fields a playbook asks to show, under the path they come from."""
+    fact, found = match.fact, []
+    for name in match.condition.show:
+        value = text_of(fact.fields.get(name), name)
+        path = declared_fields()[fact.kind][name]
+        if value:
+            head = path.split(",")[0].replace("[]", f"[{fact.fields.get('name') or fact.fields.get('container') or ''}]")
+            source = "spec" if path.startswith("spec") else "status" if path.startswith("status") else "object"
+            label = head if "." in head and " " not in head else name
+            found.append(Proof(source, str(fact.ref), "", f"{label}: {value}"))
+    return found

@@ -1,0 +1,94 @@
+"""The word kubectl shows for an object, and whether it is well: proven by its own status, never by silence."""
+
+from __future__ import annotations
+
+from k8sdiag.evidence import Json, Ref, Snapshot
+from k8sdiag.podstate import conditions_of, is_finished, is_ready, status_word
+from k8sdiag.relations import pods_of
+
+
+def status_of(snapshot: Snapshot, ref: Ref) -> tuple[str, bool]:
+    """(the word, well). An object that is not in the snapshot is 'not found' and not well."""
+    obj = snapshot.find(ref)
+    if obj is None:
+        return "not found", False
+    if (obj.get("metadata") or {}).get("deletionTimestamp") and ref.kind != "Pod":
+        return "Terminating", False
+    reader = _READERS.get(ref.kind)
+    if reader is not None:
+        return reader(snapshot, obj)
+    phase = (obj.get("status") or {}).get("phase")
+    return (str(phase) if phase else "present"), phase in (None, "Active", "Bound", "Available")
+
+
+def _pod(snapshot: Snapshot, pod: Json) -> tuple[str, bool]:
+    word = status_word(pod)
+    phase = (pod.get("status") or {}).get("phase")
+    well = phase == "Succeeded" or (phase == "Running" and is_ready(pod) and word == "Running")
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    if word in ("Running", "NotReady") and statuses:
+        ready = sum(bool(item.get("ready")) for item in statuses)
+        word = f"{word} {ready}/{len((pod.get('spec') or {}).get('containers') or [])}"
+    return word, well
+
+
+def _replicas(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    wanted = spec.get("replicas")
+    wanted = 1 if wanted is None else wanted
+    ready = status.get("readyReplicas") or 0
+    current = (status.get("observedGeneration") or 0) >= ((obj.get("metadata") or {}).get("generation") or 0)
+    updated = status.get("updatedReplicas", wanted) if obj.get("kind") == "Deployment" else wanted
+    return f"{ready}/{wanted} ready", ready >= wanted and current and updated >= wanted
+
+
+def _daemon(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+    status = obj.get("status") or {}
+    wanted, ready = status.get("desiredNumberScheduled") or 0, status.get("numberReady") or 0
+    return f"{ready}/{wanted} ready", ready >= wanted
+
+
+def _job(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+    conditions = conditions_of(obj)
+    for kind, word in (("Complete", "Complete"), ("Failed", "Failed"), ("FailureTarget", "FailureTarget"), ("Suspended", "Suspended")):
+        if (conditions.get(kind) or {}).get("status") == "True":
+            return word, word == "Complete"
+    pods = [pod for pod in pods_of(snapshot, obj) if not is_finished(pod)]
+    return "Running", bool(pods) and all(is_ready(pod) for pod in pods)
+
+
+def _cron(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+    return ("Suspended", False) if (obj.get("spec") or {}).get("suspend") else ("Scheduled", True)
+
+
+def _node(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+    conditions = conditions_of(obj)
+    ready = (conditions.get("Ready") or {}).get("status")
+    word = "Unknown" if ready is None else "Ready" if ready == "True" else "NotReady"
+    if (obj.get("spec") or {}).get("unschedulable"):
+        word += ",SchedulingDisabled"
+    pressed = any(item.get("status") == "True" for kind, item in conditions.items() if kind != "Ready")
+    return word, word == "Ready" and not pressed
+
+
+def _service(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+    spec = obj.get("spec") or {}
+    if spec.get("type") == "ExternalName" or not spec.get("selector"):
+        return str(spec.get("type") or "ClusterIP"), True
+    pods = [pod for pod in pods_of(snapshot, obj) if not is_finished(pod)]
+    ready = sum(is_ready(pod) for pod in pods)
+    return f"{ready}/{len(pods)} endpoints ready", ready > 0
+
+
+_READERS = {
+    "Pod": _pod,
+    "Deployment": _replicas,
+    "ReplicaSet": _replicas,
+    "StatefulSet": _replicas,
+    "ReplicationController": _replicas,
+    "DaemonSet": _daemon,
+    "Job": _job,
+    "CronJob": _cron,
+    "Node": _node,
+    "Service": _service,
+}

@@ -1,0 +1,58 @@
+"""Filling a playbook's texts with values. Values are data: never interpreted again, cut when long, quoted in commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from k8sdiag.clock import short_duration
+
+_PLACEHOLDER = re.compile(r"\{([a-z_A-Z][\w.]*)\}")
+_OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+MAX_VALUE = 400
+_SAFE = re.compile(r"[\w@%+=:,./<>-]+")
+
+
+def fill(template: str, values: Mapping[str, Any], quote: bool = False) -> str:
+    """`template` with each {name} replaced, and each [[part]] that lacks a value left out.
+
+    `quote` is for shell commands: a value with anything but plain characters is quoted.
+    """
+    shown: Callable[[str], str] = _quoted if quote else _cut
+
+    def one(found: re.Match[str]) -> str:
+        return shown(text_of(values.get(found.group(1)), found.group(1)))
+
+    def part(found: re.Match[str]) -> str:
+        inner = found.group(1)
+        lacking = any(not text_of(values.get(name), name) for name in _PLACEHOLDER.findall(inner))
+        return "" if lacking else inner
+
+    return _PLACEHOLDER.sub(one, _OPTIONAL.sub(part, template)).strip()
+
+
+def text_of(value: object, name: str = "") -> str:
+    """A fact's value in words; '' where there is none. Fields that hold seconds become durations."""
+    if value is None or value == "" or value == ():
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if name.rsplit(".", 1)[-1] in ("seconds", "age", "ran", "stalled", "overdue", "sinceSchedule"):
+            return short_duration(float(value))
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, tuple | list):
+        words = [str(item) for item in value]
+        return ", ".join(words) if len(words) <= 6 else f"{', '.join(words[:5])} and {len(words) - 5} more"
+    return " ".join(str(value).split()) if "\n" in str(value) else str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
+
+
+def _quoted(text: str) -> str:
+    text = " ".join(text.split())
+    return text if _SAFE.fullmatch(text) else shlex.quote(_cut(text))
