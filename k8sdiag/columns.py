@@ -45,6 +45,11 @@ def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
     return lines
 
 
+def fit(text: str, width: int) -> str:
+    """The beginning of a text, as much as `width` columns hold."""
+    return text if columns(text) <= width else _split(text, width)[0]
+
+
 def pad(text: str, width: int) -> str:
     """The text, filled with spaces to `width` columns."""
     return text + " " * (width - columns(text))

@@ -18,7 +18,7 @@ from k8sdiag.harmless import cut, encodable
 
 API_VERSION = "k8sdiag/v1"
 RENDERERS = {name: f"k8sdiag.render.{name}" for name in ("text", "json", "yaml", "markdown", "html", "junit", "sarif")}
-_DOCUMENT_LIMIT = 64 * 1024  # of one string in JSON and YAML
+_DOCUMENT_LIMIT = 16 * 1024  # of one string in JSON and YAML
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ _MARKS = {"critical": "❌", "error": "❌", "warning": "⚠", "info": "ℹ", "h
 _PROOFS, _MOMENTS, _SUBJECTS = 12, 20, 10
 _LIMIT, _BLOCK_LIMIT = 1200, 16_384
 _TICKS = re.compile("`+")
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<!\S)[#+=-](?=\s|$)")
+_SPECIAL = re.compile(
+    r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<!\S)[#+=-](?=[#+=-]*(?:\s|$))|(?<=^\d)[.)]"
+)
 _MENTION = re.compile(r"(?<!\w)(@[\w/-]+|#\d+)")
 _WEB = re.compile(r"https?://[^\s<>()\"'`\\]+", re.ASCII)
 
@@ -73,7 +75,7 @@ def scan(report: ScanReport, _look: Look) -> str:
 def _diagnosis(report: Report) -> list[str]:
     state = found_state(report)
     status = f" {_prose(report.status)}" if report.status else ""
-    lines = [f"## {_MARKS[state]} {_code(str(report.subject))}{status}", "", f"**{_prose(verdict(report))}**", ""]
+    lines = [f"## {_MARKS[state]} {_code(str(report.subject))}{status}", "", _bold(verdict(report)), ""]
     main = main_finding(report)
     if main:
         space = f", namespace {_code(report.subject.namespace)}" if report.subject.namespace else ""
@@ -104,7 +106,7 @@ def _evidence(found: Finding, taken_at: str, most: int) -> list[str]:
 def _fixes(fixes: Sequence[Fix]) -> list[str]:
     lines: list[str] = []
     for fix in fixes:
-        lines += [f"**{_prose(fix.title)}**", ""]
+        lines += [_bold(fix.title), ""]
         lines += [*_fence("\n".join(fix.commands), "sh"), ""] if fix.commands else []
         lines += [*_fence(fix.patch), ""] if fix.patch else []
         lines += [f"Risk: {_prose(fix.risk)}", ""] if fix.risk else []
@@ -143,6 +145,10 @@ def _prose(text: str) -> str:
     """A sentence with nothing in it that formats; what would notify somebody becomes code."""
     escaped = _SPECIAL.sub(r"\\\g<0>", harmless(text, _LIMIT).strip())
     return _MENTION.sub(r"`\1`", escaped)
+
+
+def _bold(text: str) -> str:
+    return f"**{_prose(text)}**" if _prose(text) else ""
 
 
 def _code(text: str) -> str:

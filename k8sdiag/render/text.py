@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from k8sdiag.columns import columns, pad, wrap
+from k8sdiag.columns import columns, fit, pad, wrap
 from k8sdiag.evidence import Gap, Ref
 from k8sdiag.finding import SEVERITIES, Finding, Fix, Group, Moment, Proof, Report, ScanReport
 from k8sdiag.harmless import harmless
@@ -36,7 +36,7 @@ _BOLD, _DIM, _PASTE = "1", "2", "36"
 _ASCII = str.maketrans({
     "✗": "x", "✓": "+", "—": "-", "\u2013": "-", "…": "...", "\u2018": "'", "\u2019": "'", "“": '"', "”": '"',
 })  # fmt: skip
-_NARROWEST = 40
+_NARROWEST, _TIME_COLUMNS = 40, 20  # 20: an RFC 3339 time, where no age can be told
 _PROOFS, _OTHERS, _MOMENTS, _SUBJECTS, _GROUPS, _GAPS = 8, 10, 10, 6, 30, 12
 _TEXT_LIMIT, _NAME_LIMIT, _COMMAND_LIMIT = 1200, 400, 16_384
 _FIRST_LINES, _LAST_LINES = 3, 5
@@ -48,7 +48,7 @@ def diagnosis(report: Report, look: Look) -> str:
     _verdict(page, report)
     main = main_finding(report)
     if main:
-        _why(page, main)
+        _why(page, main, report.subject)
         _fixes(page, main)
     _others(page, other_findings(report), report.subject)
     _gaps(page, report.gaps)
@@ -163,13 +163,13 @@ def _verdict(page: _Page, report: Report) -> None:
         page.prose(page.safe("; ".join(about)), "  ", "  ", _DIM)
 
 
-def _why(page: _Page, found: Finding) -> None:
+def _why(page: _Page, found: Finding, subject: Ref) -> None:
     page.heading("WHY")
     symptom = page.safe(found.symptom, _TEXT_LIMIT)
     if symptom:
         page.prose(symptom, "  ", "  ")
     for proof in found.evidence[:_PROOFS]:
-        _proof(page, proof)
+        _proof(page, proof, subject)
     page.more(len(found.evidence) - _PROOFS)
     if not found.evidence:
         page.add("  no evidence was kept with this finding", _DIM)
@@ -177,10 +177,10 @@ def _why(page: _Page, found: Finding) -> None:
         page.prose(_some(page, found.affects), "  Explains also: ", "  ")
 
 
-def _proof(page: _Page, proof: Proof) -> None:
-    first = f"  {pad(page.safe(proof.source, 10), 8)} "
-    when = page.safe(ago(proof.time, page.taken_at), 24)
-    about = "  ".join(part for part in (when, page.safe(proof.ref)) if part)
+def _proof(page: _Page, proof: Proof, subject: Ref) -> None:
+    first = f"  {pad(fit(page.safe(proof.source), 8), 8)} "
+    when = fit(page.safe(ago(proof.time, page.taken_at)), _TIME_COLUMNS)
+    about = "  ".join(part for part in (when, page.safe(_part(proof.ref, subject))) if part)
     text = page.safe(proof.text, _TEXT_LIMIT)
     indent = " " * columns(first)
     if about and ("\n" in proof.text or columns(first + about + text) + 2 > page.width):
@@ -221,6 +221,12 @@ def _fix(page: _Page, fix: Fix, indent: str) -> None:
         page.prose(f"Risk: {page.safe(fix.risk, _TEXT_LIMIT)}", indent, indent + "  ", "33")
 
 
+def _part(ref: str, subject: Ref) -> str:
+    """What evidence is about, without saying again which subject the page is about: `container app`."""
+    name = str(subject)
+    return ref.removeprefix(name).lstrip() if ref == name or ref.startswith(f"{name} ") else ref
+
+
 def _others(page: _Page, others: Sequence[Finding], subject: Ref) -> None:
     if others:
         page.heading("ALSO FOUND")
@@ -254,12 +260,12 @@ def _timeline(page: _Page, moments: Sequence[Moment], subject: Ref) -> None:
     page.heading("TIMELINE")
     page.more(len(moments) - _MOMENTS)
     shown = moments[-_MOMENTS:]
-    times = [page.safe(ago(moment.time, page.taken_at), 24) for moment in shown]
+    times = [fit(page.safe(ago(moment.time, page.taken_at)), _TIME_COLUMNS) for moment in shown]
     widest = max(map(columns, times))
     for moment, time in zip(shown, times, strict=True):
-        about = "" if moment.ref in ("", str(subject)) else f"{moment.ref}: "
+        part = _part(moment.ref, subject)
         first = f"  {' ' * (widest - columns(time))}{time}  "
-        page.prose(page.safe(about + moment.text), first, " " * columns(first))
+        page.prose(page.safe(f"{part}: {moment.text}" if part else moment.text), first, " " * columns(first))
 
 
 def _origin(page: _Page, report: Report | ScanReport) -> None:
