@@ -32,7 +32,7 @@ _MARKDOWN = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 
 @pytest.mark.parametrize("fmt", RENDERERS)
 @given(report=ANY)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_no_character_is_obeyed_and_all_is_utf8(fmt: str, report: Report | ScanReport) -> None:
     text = render(report, fmt)
     assert obeyed(text) == []
@@ -51,7 +51,7 @@ def test_text_in_ascii_is_ascii(report: Report | ScanReport) -> None:
     width=st.integers(60, 120),
     unicode=st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_text_keeps_to_its_columns(report: Report | ScanReport, width: int, unicode: bool) -> None:
     lines = render(report, "text", width=width, unicode=unicode).split("\n")
     assert [line for line in lines if columns(line) > width and not line.lstrip().startswith("kubectl ")] == []
@@ -133,7 +133,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 @given(report=reports(st.just("kubectl get pods")))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_markdown_formats_nothing_of_the_evidence(report: Report) -> None:
     tokens = list(_tokens(render(report, "markdown")))
     types = {token.type for token in tokens}
