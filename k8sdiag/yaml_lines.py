@@ -52,7 +52,7 @@ def _plain(loader: Any, node: Any, where: tuple[Any, ...], lines: Lines, seen: d
         found: Json = {}
         seen[id(node)] = found
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node)
+            key = _scalar(loader, key_node)
             lines[(*where, key)] = key_node.start_mark.line + 1
             found[key] = _plain(loader, value_node, (*where, key), lines, seen)
         return found
@@ -61,4 +61,11 @@ def _plain(loader: Any, node: Any, where: tuple[Any, ...], lines: Lines, seen: d
         seen[id(node)] = items
         items.extend(_plain(loader, item, (*where, index), lines, seen) for index, item in enumerate(node.value))
         return items
+    return _scalar(loader, node)
+
+
+def _scalar(loader: Any, node: Any) -> object:
+    """YAML 1.1 reads `on`, `yes` and `no` as booleans; here, as in YAML 1.2, they are words."""
+    if node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in ("true", "false"):
+        return node.value
     return loader.construct_object(node)

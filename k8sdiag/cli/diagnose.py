@@ -1,0 +1,160 @@
+"""`k8sdiag pod` and `k8sdiag check`: one subject (or all that a manifest names), and why it does not run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from k8sdiag.cli.options import (
+    At,
+    Context,
+    CouldNotLook,
+    FailOn,
+    From,
+    Kubeconfig,
+    Namespace,
+    Output,
+    Playbooks,
+    RequestTimeout,
+)
+from k8sdiag.kinds import parse_kind
+from k8sdiag.quantity import parse_duration
+
+if TYPE_CHECKING:
+    from k8sdiag.cli.sources import Source
+
+
+def pod(
+    name: Annotated[str, typer.Argument(help="The pod's name, or the beginning of it.")],
+    namespace: Namespace = None,
+    recording: From = None,
+    at: At = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    request_timeout: RequestTimeout = "5s",
+    output: Output = "text",
+    fail_on: FailOn = "error",
+    playbooks: Playbooks = None,
+) -> None:
+    """Why does this pod not run?
+
+    Examples:
+
+      k8sdiag pod web-7c5f -n shop
+
+      k8sdiag pod api --from recordings/crash-app -o json
+    """
+    source = _source(recording, at, context, kubeconfig, namespace, request_timeout)
+    kind, _, rest = name.rpartition("/")
+    if kind and kind not in ("pod", "pods", "po"):
+        raise typer.BadParameter(f"{name!r} is no pod: use `k8sdiag check {name}`")
+    _diagnose(source, [("Pod", rest)], output, fail_on, playbooks)
+
+
+def check(
+    subjects: Annotated[
+        list[str] | None, typer.Argument(metavar="[KIND/NAME]...", help="deployment/web, svc/web, node/n1 ...")
+    ] = None,
+    filename: Annotated[
+        str | None,
+        typer.Option("--filename", "-f", metavar="FILE", help="Check all that a manifest names: a file, a folder or -."),
+    ] = None,
+    namespace: Namespace = None,
+    recording: From = None,
+    at: At = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    request_timeout: RequestTimeout = "5s",
+    output: Output = "text",
+    fail_on: FailOn = "error",
+    playbooks: Playbooks = None,
+) -> None:
+    """Why is this workload, Service, claim or node not well?
+
+    Ownership and references are followed to the cause: a Deployment's answer is its pods' answer, or the refusal that
+    kept them from existing.
+
+    Examples:
+
+      k8sdiag check deployment/web -n shop
+
+      k8sdiag check node node1
+
+      k8sdiag check -f manifests/
+    """
+    source = _source(recording, at, context, kubeconfig, namespace, request_timeout)
+    if bool(subjects) == bool(filename):
+        raise typer.BadParameter("name what to check (deployment/web), or a manifest with -f")
+    if filename:
+        from k8sdiag.cli.manifests import named_in
+
+        wanted = named_in(filename, source)
+    else:
+        wanted = [(source, kind, name) for kind, name in parse_subjects(subjects or [])]
+    _diagnose_all(wanted, output, fail_on, playbooks)
+
+
+def parse_subjects(words: list[str]) -> list[tuple[str, str]]:
+    """`deployment/web svc/web`, or `deployment web`, as kubectl takes them."""
+    if words and "/" not in words[0]:
+        if len(words) < 2:
+            raise typer.BadParameter(f"{words[0]!r}: say which, as in deployment/web")
+        return [(_kind(words[0]), name) for name in words[1:]]
+    found = []
+    for word in words:
+        kind, _, name = word.partition("/")
+        if not name or "/" in name:
+            raise typer.BadParameter(f"{word!r}: give KIND/NAME, as in deployment/web")
+        found.append((_kind(kind), name))
+    return found
+
+
+def _kind(word: str) -> str:
+    kind = parse_kind(word)
+    if kind is None:
+        raise typer.BadParameter(f"{word!r} is no kind that k8sdiag knows (pod, deployment, service, node ...)")
+    return kind.kind
+
+
+def _source(
+    recording: Path | None, at: str | None, context: str | None, kubeconfig: str | None, namespace: str | None, limit: str
+) -> Source:
+    from k8sdiag.cli.sources import Source
+
+    timeout = parse_duration(limit)
+    if not timeout:
+        raise typer.BadParameter(f"{limit!r} is no duration such as 5s", param_hint="--request-timeout")
+    if at and not recording:
+        raise typer.BadParameter("--at needs a recording (--from)")
+    return Source(recording, at, context, kubeconfig, namespace, timeout)
+
+
+def _diagnose(
+    source: Source, subjects: list[tuple[str, str]], output: str, fail_on: str, playbooks: list[Path] | None
+) -> None:
+    _diagnose_all([(source, kind, name) for kind, name in subjects], output, fail_on, playbooks)
+
+
+def _diagnose_all(
+    wanted: list[tuple[Source, str, str]], output: str, fail_on: str, playbooks: list[Path] | None
+) -> None:
+    from k8sdiag.cli.answers import exit_code, show
+    from k8sdiag.cli.sources import load_playbooks, look
+    from k8sdiag.diagnose import diagnose
+
+    rules = load_playbooks(playbooks or [])
+    reports, failures = [], []
+    for source, kind, name in wanted:
+        try:
+            snapshot, subject = look(source, kind, name)
+        except CouldNotLook as problem:
+            failures.append(str(problem))
+            continue
+        reports.append(diagnose(snapshot, subject, rules))
+    if reports:
+        show(reports[0] if len(wanted) == 1 else reports, output)
+    if failures:
+        raise CouldNotLook("\n".join(failures))
+    raise typer.Exit(exit_code((finding for report in reports for finding in report.findings), fail_on))

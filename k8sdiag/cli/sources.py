@@ -1,0 +1,137 @@
+"""Flags to evidence: the only place that knows both recordings and clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from k8sdiag.cli.options import CouldNotLook
+from k8sdiag.evidence import CLUSTER_SCOPED, Ref, Snapshot
+from k8sdiag.playbook import Playbook, PlaybookError, load
+
+if TYPE_CHECKING:
+    from k8sdiag.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where to look, as the user said it."""
+
+    recording: Path | None = None
+    at: str | None = None
+    context: str | None = None
+    kubeconfig: str | None = None
+    namespace: str | None = None
+    timeout: float = 5.0
+
+
+def load_playbooks(folders: Iterable[Path]) -> list[Playbook]:
+    """The playbooks, or one line a mistake."""
+    try:
+        return load(folders)
+    except PlaybookError as problem:
+        raise CouldNotLook(str(problem)) from None
+
+
+def read_recording(source: Source) -> Snapshot:
+    """The recording, or the one line that says why not."""
+    from k8sdiag.recording import RecordingError, load as load_recording
+
+    assert source.recording is not None
+    try:
+        return load_recording(source.recording, source.at)
+    except RecordingError as problem:
+        raise CouldNotLook(str(problem)) from None
+
+
+def look(source: Source, kind: str, name: str) -> tuple[Snapshot, Ref]:
+    """The evidence about one object, and which object that is: `name` may be a unique prefix."""
+    if source.recording is not None:
+        snapshot = read_recording(source)
+        return snapshot, _in_recording(snapshot, source.namespace, kind, name)
+    return _live(source, kind, name)
+
+
+def look_wide(source: Source, everywhere: bool) -> tuple[Snapshot, str]:
+    """The evidence about a namespace, or about the whole cluster; and which ('' for all namespaces)."""
+    if source.recording is not None:
+        return read_recording(source), source.namespace or ""
+    from k8sdiag.evidence import Scope
+
+    with _cluster(source) as (target, namespace):
+        from k8sdiag.clock import SystemClock
+        from k8sdiag.collect import take
+
+        chosen = "" if everywhere else source.namespace or namespace
+        return take(target, Scope(chosen), SystemClock()), chosen
+
+
+def _live(source: Source, kind: str, name: str) -> tuple[Snapshot, Ref]:
+    from k8sdiag.clock import SystemClock
+    from k8sdiag.collect import find_names, take
+    from k8sdiag.evidence import Scope
+
+    with _cluster(source) as (target, namespace):
+        namespace = "" if kind in CLUSTER_SCOPED else source.namespace or namespace
+        subject = Ref(kind, namespace, name)
+        snapshot = take(target, Scope(namespace, subject), SystemClock())
+        if snapshot.find(subject) is None and snapshot.exists(*subject) is False:
+            names = find_names(target, kind, namespace)
+            subject = choose(kind, name, [Ref(kind, namespace, other) for other in names], f"namespace {namespace}")
+            snapshot = take(target, Scope(namespace, subject), SystemClock())
+        return snapshot, subject
+
+
+@contextmanager
+def _cluster(source: Source) -> Iterator[tuple[Target, str]]:
+    from k8sdiag.live import connect
+    from k8sdiag.target import ApiError
+
+    try:
+        yield connect(source.kubeconfig, source.context, source.timeout)
+    except ApiError as problem:
+        raise CouldNotLook(problem.reason) from None
+
+
+def _in_recording(snapshot: Snapshot, namespace: str | None, kind: str, name: str) -> Ref:
+    cluster_wide = kind in CLUSTER_SCOPED
+    have = [
+        Ref(kind, obj["metadata"].get("namespace") or "", obj["metadata"]["name"])
+        for obj in snapshot.of_kind(kind, namespace if namespace is not None and not cluster_wide else None)
+    ]
+    return choose(kind, name, have, f"namespace {namespace}" if namespace and not cluster_wide else snapshot.source)
+
+
+def choose(kind: str, name: str, have: list[Ref], where: str) -> Ref:
+    """The object of that name, or the only one whose name starts so. Else CouldNotLook, with the nearest names."""
+    exact = [ref for ref in have if ref.name == name]
+    if len(exact) == 1:
+        return exact[0]
+    if len(exact) > 1:
+        spaces = ", ".join(sorted(ref.namespace for ref in exact))
+        raise CouldNotLook(f"{kind.lower()}/{name} is in several namespaces ({spaces}): choose one with -n")
+    starting = [ref for ref in have if ref.name.startswith(name)]
+    if len(starting) == 1:
+        return starting[0]
+    if starting:
+        raise CouldNotLook(f"{kind.lower()}/{name} could be any of {_list(starting)}: give more of the name")
+    near = _nearest(name, have)
+    hint = f"; nearest: {_list(near)}" if near else f"; there is no {kind.lower()} at all" if not have else ""
+    raise CouldNotLook(f"{kind.lower()}/{name} not found in {where}{hint}")
+
+
+def _nearest(name: str, have: list[Ref]) -> list[Ref]:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, [ref.name for ref in have], n=5, cutoff=0.4)
+    inside = [ref.name for ref in have if name in ref.name]
+    names = list(dict.fromkeys([*inside, *close]))[:5]
+    return [next(ref for ref in have if ref.name == other) for other in names]
+
+
+def _list(refs: list[Ref]) -> str:
+    names = [ref.name for ref in refs]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
