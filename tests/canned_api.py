@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: CannedApi
+    answered = False  # a Handler is a connection
 
     def setup(self) -> None:
         super().setup()

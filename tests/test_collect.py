@@ -308,6 +308,14 @@ def test_a_subject_is_followed_to_its_pods(server: CannedApi, tmp_path: Path, su
     assert {subject, "Pod/web", "Event/web.BackOff"} <= names(look(tmp_path, server, subject))
 
 
+def test_a_service_that_selects_nothing_brings_the_pods_it_misses(server: CannedApi, tmp_path: Path) -> None:
+    server.objects.append(thing("Service", "typo", spec={"selector": {"app": "wbe"}}))
+    snapshot = look(tmp_path, server, "Service/typo")
+    assert "Pod/web" in names(snapshot)
+    assert "Pod" in snapshot.complete
+    assert not snapshot.logs
+
+
 def test_a_cron_job_brings_its_own_jobs_and_their_pods(server: CannedApi, tmp_path: Path) -> None:
     cron, job = thing("CronJob", "nightly"), thing("Job", "nightly-1", meta=owner("CronJob", "nightly", "batch/v1"))
     pod = crashing("nightly-1-x")
@@ -331,6 +339,16 @@ def test_a_node_brings_its_pods_lease_and_journals(server: CannedApi, tmp_path: 
     snapshot = look(tmp_path, server, "Node/node1")
     assert {"Pod/web", "Pod/flannel", "Lease/node1", "CSINode/node1", "Event/node1.Rebooted"} <= names(snapshot)
     assert ("node1", "kubelet") in snapshot.journal
+
+
+def test_a_listing_elsewhere_proves_nothing_here(server: CannedApi, tmp_path: Path) -> None:
+    stray = crashing("stray", nodeName="node1")
+    stray["metadata"]["namespace"] = "other"
+    server.objects = [stray, thing("Node", "node1", ""), thing("Service", "elsewhere", "other")]
+    snapshot = look(tmp_path, server, "Node/node1")
+    assert {"Pod/stray", "Service/elsewhere"} <= names(snapshot)
+    assert snapshot.exists("Service", "shop", "web") is None
+    assert snapshot.exists("Service", "other", "web") is None
 
 
 def test_only_some_of_many_failing_pods_are_read_in_full(server: CannedApi, tmp_path: Path) -> None:

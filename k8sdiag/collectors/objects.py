@@ -73,7 +73,9 @@ def _pods(found: Found, effect: str) -> Iterator[Ask]:
         yield listed("Pod", namespace, "who uses the claim is unknown")
     elif kind == "CronJob":
         yield listed("Pod", namespace, effect, labelSelector="job-name")
-    elif kind in ("Service", "ReplicationController"):
+    elif kind == "Service":  # all, for a selector that matches none is best told by what it misses
+        yield listed("Pod", namespace, "which pods the Service could lead to is unknown")
+    elif kind == "ReplicationController":
         selector = format_labels(spec.get("selector"))
         if selector:
             yield listed("Pod", namespace, effect, labelSelector=selector)

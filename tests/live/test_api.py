@@ -138,11 +138,14 @@ def test_a_connection_that_breaks_mid_body(server: CannedApi, tmp_path: Path) ->
 
 
 def test_a_kept_alive_connection_that_the_server_closed_is_replaced(server: CannedApi, tmp_path: Path) -> None:
-    def last_answer(handler: Handler) -> None:
-        handler.send_json(server.objects[0])
-        handler.close_connection = True  # without telling the client
+    def once_a_connection(handler: Handler) -> None:
+        if handler.answered:
+            handler.close_connection = True  # in the very moment it is used again
+        else:
+            handler.send_json(server.objects[0])
+            handler.answered = True
 
-    server.on(PODS, last_answer)
+    server.on(PODS, once_a_connection)
     api = client(tmp_path, server.url)
     assert [api.get(POD)["kind"] for _ in range(4)] == ["Pod"] * 4
 
