@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from k8sdiag.clock import format_time
 from k8sdiag.engine import FactIndex, Fired, Rules
@@ -53,7 +53,9 @@ def explain(fired: list[Fired]) -> list[tuple[Fired, list[Ref]]]:
     gone: set[int] = set()
     affects: dict[int, dict[Ref, None]] = {}
     for number, item in enumerate(fired):
-        near = {other for key, values in item.keys.items() for value in values for other in by_key.get((key, value), ())}
+        near = {
+            other for key, values in item.keys.items() for value in values for other in by_key.get((key, value), ())
+        }
         for other in sorted(near - {number}):
             lesser = fired[other]
             if gives_way(lesser, item):
@@ -68,20 +70,31 @@ def gives_way(lesser: Fired, greater: Fired) -> bool:
     if lesser.playbook.id == greater.playbook.id:
         return False
     if lesser.playbook.id in greater.playbook.supersedes:
-        return True
+        return _same_place(lesser.anchor.keys, greater.anchor.keys) is not False
     if greater.playbook.level <= lesser.playbook.level or not at_least(greater.playbook.severity, "warning"):
         return False
     if SEVERITIES.index(greater.playbook.severity) > SEVERITIES.index(lesser.playbook.severity):
         return False
-    for key in ("container", "pod"):
-        if lesser.keys.get(key) and greater.keys.get(key):
-            return bool(lesser.keys[key] & greater.keys[key])
+    same = _same_place(lesser.keys, greater.keys)
+    if same is not None:
+        return same
     if lesser.playbook.level > 1:
         return False
-    return any(
-        lesser.keys.get(key, frozenset()) & greater.keys.get(key, frozenset())
-        for key in ("claim", "workload", "service")
-    ) or lesser.anchor.ref == greater.anchor.ref
+    shared = any(_overlap(lesser.keys, greater.keys, key) for key in ("claim", "workload", "service"))
+    return shared or lesser.anchor.ref == greater.anchor.ref
+
+
+def _same_place(one: Mapping[str, Collection[str]], other: Mapping[str, Collection[str]]) -> bool | None:
+    """Are both about the same container, or where one is not about a container, the same pod? None where that cannot
+    be said, because one of them is about neither."""
+    for key in ("container", "pod"):
+        if one.get(key) and other.get(key):
+            return _overlap(one, other, key)
+    return None
+
+
+def _overlap(one: Mapping[str, Collection[str]], other: Mapping[str, Collection[str]], key: str) -> bool:
+    return not set(one.get(key, ())).isdisjoint(other.get(key, ()))
 
 
 def rank(fired: Fired, finding: Finding, subject: Ref) -> tuple[object, ...]:

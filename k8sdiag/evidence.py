@@ -111,12 +111,12 @@ def ref_of(obj: Json) -> Ref:
 class Snapshot:
     """All evidence of one moment, with look-ups. Built once, then read only.
 
-    `taken_at` is seconds since the epoch: ages count from it. `complete` names the kinds, or pairs of kind
-    and namespace, of which every object was collected: only for those does absence prove that an object does not exist. `covers` is the namespace
-    those collections are of ('' is all): of other namespaces they prove nothing.
+    `taken_at` is seconds since the epoch: ages count from it. `complete` names the kinds, or pairs of kind and
+    namespace, of which every object was collected: only for those does absence prove that an object does not exist.
+    `covers` is the namespace those collections are of ('' is all): of other namespaces they prove nothing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (evidence comes in as many sorts)
         self,
         objects: Iterable[Json] = (),
         *,

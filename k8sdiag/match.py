@@ -68,7 +68,7 @@ def compile_spec(value: object) -> Spec:
 def _compile_regex(value: str) -> Spec:
     end = value.rfind("/")
     flags = value[end + 1 :]
-    if end == 0 or any(flag not in "i" for flag in flags):
+    if end == 0 or flags not in ("", "i"):
         raise MatchError(f"{value!r} is no /regex/ or /regex/i")
     try:
         re.compile(value[1:end])
@@ -129,7 +129,7 @@ def holds(spec: Spec, value: object) -> Hit | None:
 
 
 def _empty(value: object) -> bool:
-    return value is None or value == "" or value == () or value == []
+    return value is None or (isinstance(value, str | tuple | list) and not value)
 
 
 def _equal(wanted: object, value: object) -> bool:

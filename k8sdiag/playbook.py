@@ -165,7 +165,9 @@ def compile_folder(folder: Path) -> list[Playbook]:
     seen: dict[str, str] = {}
     for playbook in playbooks:
         if playbook.id in seen:
-            mistakes.append(f"{folder / playbook.area / playbook.id}.yaml:1: id {playbook.id} is also in {seen[playbook.id]}")
+            mistakes.append(
+                f"{folder / playbook.area / playbook.id}.yaml:1: id {playbook.id} is also in {seen[playbook.id]}"
+            )
         seen[playbook.id] = playbook.area
     if mistakes:
         raise PlaybookError("\n".join(mistakes))

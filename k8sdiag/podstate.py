@@ -69,7 +69,8 @@ def is_quiet(pod: Json) -> bool:
 
 def _noteworthy(status: Json) -> bool:
     return any(
-        item.get("type") in ("PodResizePending", "PodResizeInProgress", "DisruptionTarget") and item.get("status") == "True"
+        item.get("type") in ("PodResizePending", "PodResizeInProgress", "DisruptionTarget")
+        and item.get("status") == "True"
         for item in status.get("conditions") or []
     )
 
@@ -172,5 +173,6 @@ def probe_budget(probe: Json | None) -> int:
     if not probe:
         return 0
     return int(
-        (probe.get("initialDelaySeconds") or 0) + (probe.get("periodSeconds") or 10) * (probe.get("failureThreshold") or 3)
+        (probe.get("initialDelaySeconds") or 0)
+        + (probe.get("periodSeconds") or 10) * (probe.get("failureThreshold") or 3)
     )

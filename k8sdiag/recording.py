@@ -111,7 +111,7 @@ def _objects(
     if number and spans:
         last = max((parse_time(spans[-1][0]) or 0.0), parse_time(spans[0][0]) or 0.0)
     changes = [
-        Change(time, kind, ref, _loader(source, start, length))
+        Change(time, kind, ref, _Reload(source, start, length))
         for time, kind, ref, start, length in spans
         if seen[ref] > 1 or kind == "DELETED"
     ]
@@ -141,7 +141,7 @@ def _line(path: Path, number: int, line: bytes) -> tuple[str, str, Json, Ref]:
     return time, kind, obj, Ref(obj["kind"], meta.get("namespace") or "", meta["name"])
 
 
-class _loader:
+class _Reload:
     """Reads one line of the history again when it is asked for, so that history does not sit in memory."""
 
     __slots__ = ("length", "source", "start")

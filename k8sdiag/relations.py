@@ -11,7 +11,18 @@ from k8sdiag.evidence import CLUSTER_SCOPED, Json, Ref, Snapshot, ref_of
 from k8sdiag.selectors import matches_labels, matches_selector
 
 WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicationController")
-NETWORK_PLUGINS = ("flannel", "calico", "cilium", "weave", "canal", "antrea", "kube-router", "multus", "ovn", "aws-node")
+NETWORK_PLUGINS = (
+    "flannel",
+    "calico",
+    "cilium",
+    "weave",
+    "canal",
+    "antrea",
+    "kube-router",
+    "multus",
+    "ovn",
+    "aws-node",
+)
 """Names by which a network plugin's pods are known (the DaemonSets of their own manifests)."""
 
 
@@ -140,7 +151,7 @@ def closure(snapshot: Snapshot, subject: Ref) -> frozenset[Ref]:
     if subject.kind == "HorizontalPodAutoscaler":
         target = (obj.get("spec") or {}).get("scaleTargetRef") or {}
         found.add(Ref(target.get("kind") or "", subject.namespace, target.get("name") or ""))
-    pods = _live_pods(snapshot, subject, pods_of(snapshot, obj))
+    pods = _telling_pods(subject, pods_of(snapshot, obj))
     for pod in pods:
         found.add(ref_of(pod))
         found.update(owner_chain(snapshot, pod))
@@ -148,7 +159,9 @@ def closure(snapshot: Snapshot, subject: Ref) -> frozenset[Ref]:
     if subject.kind == "PersistentVolumeClaim":
         found.update(_around_claim(snapshot, subject))
     if subject.kind == "Namespace":
-        found.update(ref_of(o) for kind in snapshot.kinds() if kind != "Event" for o in snapshot.of_kind(kind, subject.name))
+        found.update(
+            ref_of(o) for kind in snapshot.kinds() if kind != "Event" for o in snapshot.of_kind(kind, subject.name)
+        )
     if subject.kind not in CLUSTER_SCOPED:
         found.add(Ref("Namespace", "", subject.namespace))
         for kind in ("ResourceQuota", "LimitRange"):
@@ -156,16 +169,12 @@ def closure(snapshot: Snapshot, subject: Ref) -> frozenset[Ref]:
     return frozenset(found)
 
 
-def _live_pods(snapshot: Snapshot, subject: Ref, pods: list[Json]) -> list[Json]:
+def _telling_pods(subject: Ref, pods: list[Json]) -> list[Json]:
     """Of a node only the pods that can explain the node: its network plugin's and other DaemonSets' and static pods
     in trouble are told apart by rules, so all of kube-system's and the plugin's are kept."""
     if subject.kind != "Node":
         return pods
-    return [
-        pod
-        for pod in pods
-        if network_plugin(pod) or (pod.get("metadata") or {}).get("namespace") == "kube-system"
-    ]
+    return [pod for pod in pods if network_plugin(pod) or (pod.get("metadata") or {}).get("namespace") == "kube-system"]
 
 
 def _children_down(snapshot: Snapshot, obj: Json) -> Iterator[Ref]:

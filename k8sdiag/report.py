@@ -100,7 +100,9 @@ def _shown(match: Match) -> list[Proof]:
         value = text_of(fact.fields.get(name), name)
         path = declared_fields()[fact.kind][name]
         if value:
-            head = path.split(",")[0].replace("[]", f"[{fact.fields.get('name') or fact.fields.get('container') or ''}]")
+            head = path.split(",")[0].replace(
+                "[]", f"[{fact.fields.get('name') or fact.fields.get('container') or ''}]"
+            )
             source = "spec" if path.startswith("spec") else "status" if path.startswith("status") else "object"
             label = head if "." in head and " " not in head else name
             found.append(Proof(source, str(fact.ref), "", f"{label}: {value}"))

@@ -83,5 +83,3 @@ def _totals(snapshot: Snapshot, namespace: str, findings: list[Finding]) -> dict
         if count:
             totals[severity] = count
     return totals
-
-

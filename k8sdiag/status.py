@@ -21,7 +21,7 @@ def status_of(snapshot: Snapshot, ref: Ref) -> tuple[str, bool]:
     return (str(phase) if phase else "present"), phase in (None, "Active", "Bound", "Available")
 
 
-def _pod(snapshot: Snapshot, pod: Json) -> tuple[str, bool]:
+def _pod(_: Snapshot, pod: Json) -> tuple[str, bool]:
     word = status_word(pod)
     phase = (pod.get("status") or {}).get("phase")
     well = phase == "Succeeded" or (phase == "Running" and is_ready(pod) and word == "Running")
@@ -32,7 +32,7 @@ def _pod(snapshot: Snapshot, pod: Json) -> tuple[str, bool]:
     return word, well
 
 
-def _replicas(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+def _replicas(_: Snapshot, obj: Json) -> tuple[str, bool]:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     wanted = spec.get("replicas")
     wanted = 1 if wanted is None else wanted
@@ -42,7 +42,7 @@ def _replicas(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
     return f"{ready}/{wanted} ready", ready >= wanted and current and updated >= wanted
 
 
-def _daemon(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+def _daemon(_: Snapshot, obj: Json) -> tuple[str, bool]:
     status = obj.get("status") or {}
     wanted, ready = status.get("desiredNumberScheduled") or 0, status.get("numberReady") or 0
     return f"{ready}/{wanted} ready", ready >= wanted
@@ -50,18 +50,23 @@ def _daemon(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
 
 def _job(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
     conditions = conditions_of(obj)
-    for kind, word in (("Complete", "Complete"), ("Failed", "Failed"), ("FailureTarget", "FailureTarget"), ("Suspended", "Suspended")):
+    for kind, word in (
+        ("Complete", "Complete"),
+        ("Failed", "Failed"),
+        ("FailureTarget", "FailureTarget"),
+        ("Suspended", "Suspended"),
+    ):
         if (conditions.get(kind) or {}).get("status") == "True":
             return word, word == "Complete"
     pods = [pod for pod in pods_of(snapshot, obj) if not is_finished(pod)]
     return "Running", bool(pods) and all(is_ready(pod) for pod in pods)
 
 
-def _cron(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+def _cron(_: Snapshot, obj: Json) -> tuple[str, bool]:
     return ("Suspended", False) if (obj.get("spec") or {}).get("suspend") else ("Scheduled", True)
 
 
-def _node(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+def _node(_: Snapshot, obj: Json) -> tuple[str, bool]:
     conditions = conditions_of(obj)
     ready = (conditions.get("Ready") or {}).get("status")
     word = "Unknown" if ready is None else "Ready" if ready == "True" else "NotReady"

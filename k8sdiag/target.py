@@ -32,7 +32,7 @@ class Api(Protocol):
         """One GET, parsed. Raises ApiError."""
 
     def text(self, path: str, query: Mapping[str, str] | None = None, limit: int = 1 << 20) -> str:
-        """One GET of plain text (logs), at most `limit` bytes from the end, decoded with replacement. Raises ApiError."""
+        """One GET of plain text (logs): the last `limit` bytes, decoded with replacement. Raises ApiError."""
 
 
 class Journal(Protocol):

@@ -24,11 +24,15 @@ def timeline_of(snapshot: Snapshot, subject: Ref, scope: frozenset[Ref]) -> tupl
 def _events(snapshot: Snapshot, subject: Ref, scope: frozenset[Ref]) -> Iterator[Moment]:
     for ref in scope:
         for event in snapshot.events_of(ref):
-            if event.get("reason") in _DULL or (ref.kind == "Node" and ref != subject and event.get("type") != "Warning"):
+            if event.get("reason") in _DULL or (
+                ref.kind == "Node" and ref != subject and event.get("type") != "Warning"
+            ):
                 continue
             about = involved(event)
             word, count = f"{(about.get('kind') or '').lower()}/{about.get('name')}", event_count(event)
-            text = f"{event.get('reason')}: {event_message(event)}" if event_message(event) else str(event.get("reason"))
+            text = (
+                f"{event.get('reason')}: {event_message(event)}" if event_message(event) else str(event.get("reason"))
+            )
             if count > 1:
                 yield Moment(event_first_time(event), word, f"{text} (first of {count})")
                 text = f"{text} (x{count})"

@@ -1,4 +1,4 @@
-"""Filling a playbook's texts with values. Values are data: never interpreted again, cut when long, quoted in commands."""
+"""Filling a playbook's texts with values: data, never interpreted again, cut when long, quoted in commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fill(template: str, values: Mapping[str, Any], quote: bool = False) -> str:
 
 def text_of(value: object, name: str = "") -> str:
     """A fact's value in words; '' where there is none. Fields that hold seconds become durations."""
-    if value is None or value == "" or value == ():
+    if value is None or (isinstance(value, str | tuple) and not value):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -42,7 +42,9 @@ def parse_yaml(data: bytes, name: str) -> tuple[object, Lines]:
         raise YamlError(f"{name}:1: not UTF-8") from None
 
 
-def _plain(loader: Any, node: Any, where: tuple[Any, ...], lines: Lines, seen: dict[int, object] | None = None) -> object:
+def _plain(
+    loader: Any, node: Any, where: tuple[Any, ...], lines: Lines, seen: dict[int, object] | None = None
+) -> object:
     """`seen` makes an alias the same value again: expanding it would let a small file fill the memory."""
     lines.setdefault(where, node.start_mark.line + 1)
     seen = {} if seen is None else seen
@@ -52,7 +54,7 @@ def _plain(loader: Any, node: Any, where: tuple[Any, ...], lines: Lines, seen: d
         found: Json = {}
         seen[id(node)] = found
         for key_node, value_node in node.value:
-            key = _scalar(loader, key_node)
+            key = str(_scalar(loader, key_node))
             lines[(*where, key)] = key_node.start_mark.line + 1
             found[key] = _plain(loader, value_node, (*where, key), lines, seen)
         return found

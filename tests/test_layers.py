@@ -45,7 +45,7 @@ ISLANDS: dict[str, tuple[str, ...]] = {
     "facts": (),
     "actions": (),
     "render": (),
-    "cli": ("options", "sources"),
+    "cli": ("options", "sources", "answers", "manifests"),
 }
 
 # Where each outside package may be imported; a folder stands for all in it.

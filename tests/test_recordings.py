@@ -79,7 +79,10 @@ def test_first_finding_is_the_cause(name: str) -> None:
 def test_findings_are_the_expected(name: str, update: bool) -> None:
     """expected.yaml: the findings in their order; `--update` rewrites it, to be read as a diff."""
     path = RECORDINGS / name / "expected.yaml"
-    found = [{"rule": item.rule, "severity": item.severity, "subject": str(item.subject)} for item in report_of(name).findings]
+    found = [
+        {"rule": item.rule, "severity": item.severity, "subject": str(item.subject)}
+        for item in report_of(name).findings
+    ]
     if update:
         path.write_text(yaml.safe_dump({"findings": found}, sort_keys=False))
     assert yaml.safe_load(path.read_text())["findings"] == found
@@ -104,7 +107,9 @@ def severity(rule: str) -> str:
     return next(playbook.severity for playbook in PLAYBOOKS if playbook.id == rule)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if not scenario(n)["expect"].get("top") and not scenario(n)["expect"].get("rule")])
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if not scenario(n)["expect"].get("top") and not scenario(n)["expect"].get("rule")]
+)
 def test_healthy_is_silent(name: str) -> None:
     report = report_of(name)
     assert not [found.rule for found in report.findings if at_least(found.severity, "warning")]

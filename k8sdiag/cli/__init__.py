@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+HELP = """Name the root cause of what does not run on Kubernetes, prove it, and say how to mend it.
+
+Examples:
+
+  k8sdiag pod web-7c5f              why does this pod not run? (the beginning of its name will do)
+
+  k8sdiag check deployment/web      the same for any workload, Service, claim or node
+
+  k8sdiag scan -A                   everything that is wrong, one group a cause
+
+  k8sdiag pod web --from recordings/wait-configmap    a recorded incident, offline
+"""
 
 
 def main() -> None:
     """Entry point of `k8sdiag` and of `kubectl diag`. Exit codes: 0 nothing found at or above --fail-on, 1 something
     found, 2 wrong usage, 3 could not look."""
-    import gc
-
-    gc.disable()  # short-lived: collections of millions of living objects would only cost time
-    from k8sdiag.cli.app import app
+    gc.disable()  # short-lived: collecting among millions of living objects would only cost time
+    name = "kubectl diag" if Path(sys.argv[0]).name.startswith("kubectl-") else "k8sdiag"
     from k8sdiag.cli.options import CouldNotLook
 
     try:
-        app(prog_name="kubectl diag" if os.path.basename(sys.argv[0]).startswith("kubectl-") else "k8sdiag")
+        build()(prog_name=name)
     except CouldNotLook as problem:
         from k8sdiag.harmless import harmless
 
@@ -25,6 +42,37 @@ def main() -> None:
         sys.exit(3)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader went away (`| head`): no more to say, and no traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def build() -> typer.Typer:
+    """The commands by name. Each is a file."""
+    import typer
+
+    from k8sdiag.cli.diagnose import check, pod
+    from k8sdiag.cli.playbooks import app as playbooks
+    from k8sdiag.cli.scan import scan
+
+    app = typer.Typer(
+        help=HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.command()(pod)
+    app.command()(check)
+    app.command()(scan)
+    app.add_typer(playbooks, name="playbooks")
+
+    @app.callback(invoke_without_command=True, help=HELP)
+    def root(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
+        if version:
+            from k8sdiag import __version__
+
+            print(f"k8sdiag {__version__}")
+            raise typer.Exit
+
+    return app

@@ -13,11 +13,13 @@ from k8sdiag.render import render, render_many
 
 def show(report: Report | ScanReport | Sequence[Report], fmt: str) -> None:
     """Write a report to standard output; colours and width only for a terminal."""
-    look = {"width": _width(), "colour": _colour(), "unicode": _unicode()}
+    width, colour, unicode = _width(), _colour(), _unicode()
     if isinstance(report, Report | ScanReport):
-        text = render(report, fmt, **look)  # type: ignore[arg-type]
+        text = render(report, fmt, width=width, colour=colour, unicode=unicode)
     else:
-        text = render_many(report, fmt, **look)  # type: ignore[arg-type]
+        text = render_many(report, fmt, width=width, colour=colour, unicode=unicode)
+    if not unicode:  # results are UTF-8 wherever the terminal cannot say what it takes; nothing may end in a traceback
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def pod(
-    name: Annotated[str, typer.Argument(help="The pod's name, or the beginning of it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The pod's name, or the beginning of it.")],
     namespace: Namespace = None,
     recording: From = None,
     at: At = None,
@@ -59,7 +59,9 @@ def check(
     ] = None,
     filename: Annotated[
         str | None,
-        typer.Option("--filename", "-f", metavar="FILE", help="Check all that a manifest names: a file, a folder or -."),
+        typer.Option(
+            "--filename", "-f", metavar="FILE", help="Check all that a manifest names: a file, a folder or -."
+        ),
     ] = None,
     namespace: Namespace = None,
     recording: From = None,
@@ -119,7 +121,12 @@ def _kind(word: str) -> str:
 
 
 def _source(
-    recording: Path | None, at: str | None, context: str | None, kubeconfig: str | None, namespace: str | None, limit: str
+    recording: Path | None,
+    at: str | None,
+    context: str | None,
+    kubeconfig: str | None,
+    namespace: str | None,
+    limit: str,
 ) -> Source:
     from k8sdiag.cli.sources import Source
 

@@ -1,4 +1,4 @@
-"""`check -f`: what a manifest names, as kubectl reads manifests (files, folders, standard input; lists; many documents)."""
+"""`check -f`: what a manifest names. Read as kubectl reads: files, folders, standard input; lists; many documents."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from k8sdiag.render import RENDERERS
 SOURCE, ANSWER = "Where evidence comes from", "The answer"
 
 
-class CouldNotLook(Exception):
+class CouldNotLook(Exception):  # noqa: N818 (it says what happened)
     """There is no answer, for a reason that fits a line. Exit code 3."""
 
 

@@ -22,7 +22,9 @@ def list_playbooks(playbooks: Playbooks = None) -> None:
 
 
 @app.command()
-def show(rule: Annotated[str, typer.Argument(help="The rule's id.")], playbooks: Playbooks = None) -> None:
+def show(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule's id.")], playbooks: Playbooks = None
+) -> None:
     """A rule as it is written."""
     from difflib import get_close_matches
 
@@ -40,7 +42,9 @@ def show(rule: Annotated[str, typer.Argument(help="The rule's id.")], playbooks:
 
 
 @app.command()
-def facts(kind: Annotated[str | None, typer.Argument(help="One kind of fact; all by default.")] = None) -> None:
+def facts(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="One kind of fact; all by default.")] = None,
+) -> None:
     """What rules can ask about: the kinds of facts, their fields and what they are joined on."""
     from k8sdiag.facts import declared_fields, declared_keys
 
@@ -52,7 +56,7 @@ def facts(kind: Annotated[str | None, typer.Argument(help="One kind of fact; all
 
 
 @app.command()
-def check(folder: Annotated[Path, typer.Argument(help="A folder of playbooks.")]) -> None:
+def check(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of playbooks.")]) -> None:
     """Say what is wrong with the playbooks of a folder, as file:line."""
     from k8sdiag.playbook import PlaybookError, compile_folder
 

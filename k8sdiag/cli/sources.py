@@ -38,12 +38,11 @@ def load_playbooks(folders: Iterable[Path]) -> list[Playbook]:
 
 def read_recording(source: Source) -> Snapshot:
     """The recording, or the one line that says why not."""
-    from k8sdiag.recording import RecordingError, load as load_recording
+    from k8sdiag import recording
 
-    assert source.recording is not None
     try:
-        return load_recording(source.recording, source.at)
-    except RecordingError as problem:
+        return recording.load(source.recording or Path(), source.at)
+    except recording.RecordingError as problem:
         raise CouldNotLook(str(problem)) from None
 
 
@@ -75,13 +74,13 @@ def _live(source: Source, kind: str, name: str) -> tuple[Snapshot, Ref]:
     from k8sdiag.evidence import Scope
 
     with _cluster(source) as (target, namespace):
-        namespace = "" if kind in CLUSTER_SCOPED else source.namespace or namespace
-        subject = Ref(kind, namespace, name)
-        snapshot = take(target, Scope(namespace, subject), SystemClock())
+        space = "" if kind in CLUSTER_SCOPED else source.namespace or namespace
+        subject = Ref(kind, space, name)
+        snapshot = take(target, Scope(space, subject), SystemClock())
         if snapshot.find(subject) is None and snapshot.exists(*subject) is False:
-            names = find_names(target, kind, namespace)
-            subject = choose(kind, name, [Ref(kind, namespace, other) for other in names], f"namespace {namespace}")
-            snapshot = take(target, Scope(namespace, subject), SystemClock())
+            names = find_names(target, kind, space)
+            subject = choose(kind, name, [Ref(kind, space, other) for other in names], f"namespace {space}")
+            snapshot = take(target, Scope(space, subject), SystemClock())
         return snapshot, subject
 
 

@@ -72,10 +72,16 @@ class Incident:
             meta["namespace"] = space
         meta["creationTimestamp"] = at(ago)
         meta |= parts.pop("metadata", {})
-        obj = {"kind": kind, "apiVersion": parts.pop("apiVersion", known.api_version if known else "v1"), "metadata": meta}
+        obj = {
+            "kind": kind,
+            "apiVersion": parts.pop("apiVersion", known.api_version if known else "v1"),
+            "metadata": meta,
+        }
         obj |= parts
         same = (kind, space, name)
-        self.objects = [o for o in self.objects if (o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) != same]
+        self.objects = [
+            o for o in self.objects if (o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) != same
+        ]
         self.objects.append(obj)
         return obj
 
@@ -123,9 +129,24 @@ class Incident:
             state["containerStatuses"] = [c["status"] for c in containers if c["status"]]
             if init:
                 state["initContainerStatuses"] = [c["status"] for c in init if c["status"]]
-        pod = self.add("Pod", name, namespace=space, ago=ago, metadata=meta, spec=full | dict(spec or {}), status=state | dict(status or {}))
+        pod = self.add(
+            "Pod",
+            name,
+            namespace=space,
+            ago=ago,
+            metadata=meta,
+            spec=full | dict(spec or {}),
+            status=state | dict(status or {}),
+        )
         if node:
-            self.event(pod, "Scheduled", f"Successfully assigned {space}/{name} to {node}", kind="Normal", by="default-scheduler", ago=ago)
+            self.event(
+                pod,
+                "Scheduled",
+                f"Successfully assigned {space}/{name} to {node}",
+                kind="Normal",
+                by="default-scheduler",
+                ago=ago,
+            )
         return pod
 
     def event(
@@ -179,21 +200,38 @@ class Incident:
         if self.kinds:
             about["kinds"] = self.kinds
         expect: Json = {"rule": self.rule} | ({"also": list(self.also)} if self.also else {})
-        scenario = {"name": name, "title": self.title, "namespace": self.namespace, "subject": self.subject, "expect": expect}
+        scenario = {
+            "name": name,
+            "title": self.title,
+            "namespace": self.namespace,
+            "subject": self.subject,
+            "expect": expect,
+        }
         files = {"recording.yaml": _yaml(about), "scenario.yaml": _yaml(scenario), "objects.jsonl": self._lines()}
         for (pod, container, previous), text in self.logs.items():
             end = ".previous.log" if previous else ".log"
             files[f"logs/{self.namespace}/{pod}/{container}{end}"] = text.encode()
         for (node_name, unit), lines in self.journals.items():
-            files[f"journal/{node_name}/{unit}.export"] = b"".join(_entry(n, node_name, unit, *line) for n, line in enumerate(lines))
+            files[f"journal/{node_name}/{unit}.export"] = b"".join(
+                _entry(n, node_name, unit, *line) for n, line in enumerate(lines)
+            )
         return files
 
     def _lines(self) -> bytes:
         moments = [(parse_time(o["metadata"]["creationTimestamp"]) or 0.0, "ADDED", o) for o in self.objects]
-        last = [(END if kind == "now" else when, "MODIFIED" if kind == "now" else kind, o) for when, kind, o in self.changes]
-        ordered = sorted([*moments, *last], key=lambda item: item[0]) if not self.changes else [*sorted(last, key=lambda i: i[0]), *moments]
+        last = [
+            (END if kind == "now" else when, "MODIFIED" if kind == "now" else kind, o) for when, kind, o in self.changes
+        ]
+        ordered = (
+            sorted([*moments, *last], key=lambda item: item[0])
+            if not self.changes
+            else [*sorted(last, key=lambda i: i[0]), *moments]
+        )
         return b"".join(
-            json.dumps({"t": format_time(when)[:-1] + ".000Z", "type": kind, "object": obj}, ensure_ascii=False).encode() + b"\n"
+            json.dumps(
+                {"t": format_time(when)[:-1] + ".000Z", "type": kind, "object": obj}, ensure_ascii=False
+            ).encode()
+            + b"\n"
             for when, kind, obj in ordered
         )
 
@@ -292,7 +330,9 @@ def running(ago: float = 300) -> Json:
     return {"running": {"startedAt": at(ago)}}
 
 
-def terminated(code: int, reason: str = "", *, ago: float = 30, ran: float = 2, message: str = "", never: bool = False) -> Json:
+def terminated(
+    code: int, reason: str = "", *, ago: float = 30, ran: float = 2, message: str = "", never: bool = False
+) -> Json:
     """state.terminated (or lastState): ended `ago` seconds before the end, having run for `ran` seconds."""
     ended: Json = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
     if message:
@@ -306,11 +346,19 @@ def node(*, ready: str = "True", reason: str = "", message: str = "", ago: float
          labels: Mapping[str, str] | None = None, conditions: Iterable[Json] = (), allocatable: Mapping[str, str] | None = None,
          name: str = "node1", **spec: Any) -> Json:  # fmt: skip
     """metadata, spec and status of a Node, for Incident.add('Node', name, namespace='', **node(...))."""
-    room = {"cpu": "2", "memory": "4028280Ki", "ephemeral-storage": "47093746742", "pods": "110"} | dict(allocatable or {})
+    room = {"cpu": "2", "memory": "4028280Ki", "ephemeral-storage": "47093746742", "pods": "110"} | dict(
+        allocatable or {}
+    )
     usual = {
-        "MemoryPressure": condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available", ago),
-        "DiskPressure": condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure", ago),
-        "PIDPressure": condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available", ago),
+        "MemoryPressure": condition(
+            "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available", ago
+        ),
+        "DiskPressure": condition(
+            "DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure", ago
+        ),
+        "PIDPressure": condition(
+            "PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available", ago
+        ),
         "Ready": condition("Ready", ready, reason or "KubeletReady", message or "kubelet is posting ready status", ago),
     }
     usual |= {item["type"]: item for item in conditions}
