@@ -184,6 +184,8 @@ class Snapshot:
             return True
         if Ref(kind, namespace, name) in self.missing:
             return False
+        if (kind, namespace) in self.complete:
+            return False
         if kind in self.complete and (not self.covers or namespace in ("", self.covers)):
             return False
         return None

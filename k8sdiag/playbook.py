@@ -215,6 +215,10 @@ def _write_compiled(path: Path, stamp: str, playbooks: list[Playbook]) -> None:
 
 
 def _revive(item: dict[str, Any]) -> Playbook:
+    for condition in (*item["when"], *item["unless"]):
+        condition["fields"] = [tuple(field) for field in condition["fields"]]  # JSON knows no tuples
+    for fix in item["fixes"]:
+        fix["when"] = [tuple(field) for field in fix["when"]]
     item["when"] = [Condition(**condition) for condition in item["when"]]
     item["unless"] = [Condition(**condition) for condition in item["unless"]]
     item["fixes"] = [FixText(**fix) for fix in item["fixes"]]
@@ -371,8 +375,11 @@ def _templates(playbook: Playbook) -> Iterator[tuple[tuple[Any, ...], str]]:
             yield (key,), text
     yield ("group",), playbook.group
     for index, fix in enumerate(playbook.fixes):
-        for text in (*fix.title.values(), *fix.risk.values(), *fix.commands, fix.patch):
-            yield ("fixes", index), text
+        for key, texts in (("title", fix.title.values()), ("risk", fix.risk.values()), ("patch", [fix.patch])):
+            for text in texts:
+                yield ("fixes", index, key), text
+        for number, command in enumerate(fix.commands):
+            yield ("fixes", index, "commands", number), command
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:
