@@ -1,11 +1,14 @@
-"""Names inside specs: image references, and the ConfigMaps, Secrets, claims and accounts that a pod names."""
+"""Names inside specs: image references, and the ConfigMaps, Secrets, claims and accounts that a pod names; and which of
+those are not there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from k8sdiag.evidence import Json
+from k8sdiag.evidence import CLUSTER_SCOPED, Json, Ref, Snapshot, event_message, ref_of
+from k8sdiag.podstate import containers_of
 
 
 class Image(NamedTuple):
@@ -43,6 +46,17 @@ class Named(NamedTuple):
     optional: bool
     via: str
     container: str
+
+
+def claim_names(pod: Json) -> list[str]:
+    """Names of the claims a pod mounts, generic ephemeral volumes included (`POD-VOLUME`)."""
+    names = []
+    for volume in (pod.get("spec") or {}).get("volumes") or []:
+        if volume.get("persistentVolumeClaim"):
+            names.append(volume["persistentVolumeClaim"].get("claimName") or "")
+        elif volume.get("ephemeral"):
+            names.append(f"{(pod.get('metadata') or {}).get('name')}-{volume.get('name')}")
+    return names
 
 
 def names_in(pod: Json) -> Iterator[Named]:
@@ -100,3 +114,77 @@ def _with_items(kind: str, source: Json, name_key: str, via: str) -> Iterator[Na
     yield Named(kind, name, "", optional, via, "")
     for item in source.get("items") or []:
         yield Named(kind, name, item.get("key") or "", optional, via, "")
+
+
+class Lack(NamedTuple):
+    """Something named that is not there: `what` is object or key; `there` the names of the kind, or the keys of the
+    object, that do exist."""
+
+    named: Named
+    what: str
+    there: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """In the kubelet's words."""
+        if self.what == "object":
+            return f'{self.named.kind.lower()} "{self.named.name}" not found'
+        where = (
+            "configmap references non-existent config"
+            if self.named.kind == "ConfigMap"
+            else "references non-existent secret"
+        )
+        return f"{where} key: {self.named.key}"
+
+    @property
+    def text(self) -> str:
+        """As evidence."""
+        if self.what == "object":
+            return f"{self.named.kind} {self.named.name}: not found; named by {self.named.via}"
+        have = f"{self.named.kind} {self.named.name} has keys [{', '.join(self.there)}], not {self.named.key}"
+        return f"{have}; named by {self.named.via}"
+
+
+PUBLISHED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt", "service-ca.crt"})
+"""ConfigMaps that controllers put into every namespace; most recordings leave them out."""
+
+_KINDS = {"configmap": "ConfigMap", "secret": "Secret", "persistentvolumeclaim": "PersistentVolumeClaim"}
+_NOT_FOUND = re.compile(r'\b(configmap|secret|persistentvolumeclaim) "([^"]+)" not found')
+
+
+def lacks(snapshot: Snapshot, pod: Json) -> Iterator[Lack]:
+    """What a pod names and what is not there now; also on the word of the kubelet or the scheduler, where nobody listed
+    the kind."""
+    seen: set[tuple[str, str, str, str]] = set()
+    denied = _denied(snapshot, pod)
+    for named in names_in(pod):
+        mark = (named.kind, named.name, named.key, named.container)
+        lack = _lack(snapshot, pod, named, denied)
+        if lack and mark not in seen:
+            seen.add(mark)
+            yield lack
+
+
+def _denied(snapshot: Snapshot, pod: Json) -> set[tuple[str, str]]:
+    waiting = [(container.status.get("state") or {}).get("waiting") or {} for container in containers_of(pod)]
+    said = [state.get("message") or "" for state in waiting]
+    events = snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or "")
+    said += [event_message(event) for event in events if event.get("reason") in ("FailedMount", "FailedScheduling")]
+    return {(_KINDS[kind], name) for text in said for kind, name in _NOT_FOUND.findall(text)}
+
+
+def _lack(snapshot: Snapshot, pod: Json, named: Named, denied: set[tuple[str, str]]) -> Lack | None:
+    namespace = "" if named.kind in CLUSTER_SCOPED else pod["metadata"].get("namespace") or ""
+    obj = snapshot.get(named.kind, namespace, named.name)
+    if obj is None:
+        ref = Ref(named.kind, namespace, named.name)
+        known = snapshot.exists(*ref) is False and (named.name not in PUBLISHED or ref in snapshot.missing)
+        if not known and (named.kind, named.name) not in denied:
+            return None
+        names = {other["metadata"]["name"] for other in snapshot.of_kind(named.kind, namespace)}
+        return Lack(named, "object", tuple(sorted(names - PUBLISHED)))
+    if named.key and named.kind in ("ConfigMap", "Secret"):
+        keys = [*(obj.get("data") or {}), *(obj.get("binaryData") or {}), *(obj.get("stringData") or {})]
+        if named.key not in keys:
+            return Lack(named, "key", tuple(keys))
+    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from k8sdiag.evidence import CLUSTER_SCOPED, Json, Ref, Snapshot, ref_of
+from k8sdiag.references import claim_names
 from k8sdiag.selectors import matches_labels, matches_selector
 
 WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicationController")
@@ -117,17 +118,6 @@ def pods_of(snapshot: Snapshot, obj: Json) -> list[Json]:
     for child in children_of(snapshot, obj, ["ReplicaSet", "Job"]):
         pods += pods_of(snapshot, child)
     return pods
-
-
-def claim_names(pod: Json) -> list[str]:
-    """Names of the claims a pod mounts, generic ephemeral volumes included (`POD-VOLUME`)."""
-    names = []
-    for volume in (pod.get("spec") or {}).get("volumes") or []:
-        if volume.get("persistentVolumeClaim"):
-            names.append(volume["persistentVolumeClaim"].get("claimName") or "")
-        elif volume.get("ephemeral"):
-            names.append(f"{(pod.get('metadata') or {}).get('name')}-{volume.get('name')}")
-    return names
 
 
 def network_plugin(pod: Json) -> str:

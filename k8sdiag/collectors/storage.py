@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from k8sdiag.collectors import Ask, Found, Role, collector, listed, named
 from k8sdiag.evidence import Scope
-from k8sdiag.relations import claim_names
+from k8sdiag.references import claim_names
 
 _CLASSES = "whether the storage class exists, or which one is the default, is unknown"
 

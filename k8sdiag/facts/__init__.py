@@ -16,7 +16,8 @@ from typing import Any
 
 from k8sdiag.evidence import Json, Ref, event_count, event_message, event_time, involved, ref_of
 from k8sdiag.finding import Proof
-from k8sdiag.relations import View, claim_names, owner_chain
+from k8sdiag.references import claim_names
+from k8sdiag.relations import View, owner_chain
 
 KEY_ORDER = ("container", "pod", "claim", "service", "workload", "node", "namespace")
 """Join keys, most specific first: two facts are joined on the first that both kinds declare."""
