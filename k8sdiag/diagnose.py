@@ -17,8 +17,10 @@ from k8sdiag.timeline import timeline_of
 
 
 def diagnose(snapshot: Snapshot, subject: Ref, playbooks: Iterable[Playbook], language: str = "en") -> Report:
-    """The diagnosis of one subject. A subject that is not in the snapshot yields a gap and is never healthy."""
+    """The diagnosis of one subject. A deleted one is diagnosed as it last was, where the history knows that; one that
+    is not in the snapshot at all yields a gap. Neither is ever healthy."""
     word, well = status_of(snapshot, subject)
+    snapshot = snapshot.with_deleted(subject)
     scope = closure(snapshot, subject)
     view = View(snapshot, scope)
     fired = Rules(playbooks).fire(FactIndex(derive(view)))

@@ -214,6 +214,32 @@ class Snapshot:
                 self._changes.setdefault(change.ref, []).append(change)
         return self._changes.get(ref, [])
 
+    def deleted(self, kind: str) -> list[Ref]:
+        """Objects of a kind that the history saw go away and that have not come back."""
+        gone = {change.ref for change in self.history if change.type == "DELETED" and change.ref.kind == kind}
+        return sorted(ref for ref in gone if self.find(ref) is None)
+
+    def with_deleted(self, ref: Ref) -> Snapshot:
+        """The same evidence with a deleted object as it last was; itself where the history knows no such object."""
+        changes = self.history_of(ref)
+        if self.find(ref) is not None or not changes:
+            return self
+        held = [obj for kind in self._by_kind.values() for obj in kind.values()]
+        return Snapshot(
+            [*held, changes[-1].load()],
+            taken_at=self.taken_at,
+            logs=self.logs.values(),
+            journal=[entry for entries in self.journal.values() for entry in entries],
+            readings=self.readings,
+            gaps=self.gaps,
+            history=self.history,
+            complete=self.complete,
+            source=self.source,
+            title=self.title,
+            missing=self.missing,
+            covers=self.covers,
+        )
+
     def _index(self, name: str, kind: str, keys: Callable[[Json], Iterable[Any]]) -> dict[Any, list[Json]]:
         index = self._indexes.get(name)
         if index is None:

@@ -55,7 +55,7 @@ def _load(source: FolderSource | ArchiveSource, path: Path, moment: float | None
     objects, changes, kinds, last = _objects(source, path, moment)
     taken_at = moment or max(parse_time(about.get("recordedAt")) or 0.0, last)
     logs = list(_logs(source, names, moment))
-    gaps = list(_gaps(names, about, logs))
+    gaps = list(_gaps(names, about, objects))
     return Snapshot(
         objects,
         taken_at=taken_at,
@@ -194,10 +194,14 @@ def _journal(source: FolderSource | ArchiveSource, names: list[str], moment: flo
                     yield entry
 
 
-def _gaps(names: list[str], about: Json, logs: list[ContainerLog]) -> Iterator[Gap]:
+def _gaps(names: list[str], about: Json, objects: list[Json]) -> Iterator[Gap]:
+    """What is missing, where there would have been something: no container ran, no log; no pod was bound, no journal."""
     if not about:
         yield Gap("recording.yaml", "not in the recording", "when it was made, and of what, is not known")
-    if not logs and not any(name.startswith("logs/") for name in names):
+    pods = [obj for obj in objects if obj["kind"] == "Pod"]
+    statuses = [item for pod in pods for item in (pod.get("status") or {}).get("containerStatuses") or []]
+    if any(item.get("containerID") for item in statuses) and not any(name.startswith("logs/") for name in names):
         yield Gap("container logs", "not in the recording", "what the containers said is not known")
-    if not any(name.startswith("journal/") for name in names):
+    bound = any((pod.get("spec") or {}).get("nodeName") for pod in pods)
+    if bound and not any(name.startswith("journal/") for name in names):
         yield Gap("node journals", "not in the recording", "what the kubelet and the runtime said is not known")

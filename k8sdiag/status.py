@@ -8,10 +8,11 @@ from k8sdiag.relations import pods_of
 
 
 def status_of(snapshot: Snapshot, ref: Ref) -> tuple[str, bool]:
-    """(the word, well). An object that is not in the snapshot is 'not found' and not well."""
+    """(the word, well). An object that is not in the snapshot is 'deleted' (where the history saw it)
+    or 'not found', and not well."""
     obj = snapshot.find(ref)
     if obj is None:
-        return "not found", False
+        return "deleted" if snapshot.history_of(ref) else "not found", False
     if (obj.get("metadata") or {}).get("deletionTimestamp") and ref.kind != "Pod":
         return "Terminating", False
     reader = _READERS.get(ref.kind)

@@ -88,8 +88,27 @@ def test_the_state_is_the_fold_of_all_lines(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    snapshot = load(write(tmp_path / "r", change("01:00", "ADDED", pod("a"))))
+    ran = pod("a")
+    ran["spec"] = {"nodeName": "n"}
+    ran["status"]["containerStatuses"][0]["containerID"] = "containerd://1"
+    snapshot = load(write(tmp_path / "r", change("01:00", "ADDED", ran)))
     assert {gap.what for gap in snapshot.gaps} == {"recording.yaml", "container logs", "node journals"}
+
+
+def test_what_never_was_is_not_missed(tmp_path: Path) -> None:
+    snapshot = load(write(tmp_path / "r", change("01:00", "ADDED", pod("a")), "format: k8sdiag-recording/v1\n"))
+    assert not snapshot.gaps, "no container ran and no pod was bound: there are no logs and no journals to miss"
+
+
+def test_a_deleted_object_is_known_as_it_last_was(tmp_path: Path) -> None:
+    lines = change("01:00", "ADDED", pod("a")) + change("02:00", "MODIFIED", pod("a", 4)) + change("03:00", "DELETED", pod("a", 4))
+    snapshot = load(write(tmp_path / "r", lines))
+    ref = Ref("Pod", "s", "a")
+    assert snapshot.deleted("Pod") == [ref]
+    found = snapshot.with_deleted(ref).find(ref)
+    assert found is not None
+    assert found["status"]["containerStatuses"][0]["restartCount"] == 4
+    assert snapshot.find(ref) is None
 
 
 def test_absence_proves_something_only_of_kinds_that_were_recorded(tmp_path: Path) -> None:

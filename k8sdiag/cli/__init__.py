@@ -41,7 +41,7 @@ def main() -> None:
             print(f"k8sdiag: {harmless(line, 2000)}", file=sys.stderr)
         sys.exit(3)
     except KeyboardInterrupt:
-        sys.exit(130)
+        os._exit(130)  # at once: requests under way only read, and waiting for them is what was refused
     except BrokenPipeError:  # the reader went away (`| head`): no more to say, and no traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from k8sdiag.cli.options import CouldNotLook
@@ -89,10 +91,29 @@ def _cluster(source: Source) -> Iterator[tuple[Target, str]]:
     from k8sdiag.live import connect
     from k8sdiag.target import ApiError
 
+    where = ""
+    patience = _say_if_slow()
     try:
-        yield connect(source.kubeconfig, source.context, source.timeout)
+        target, namespace = connect(source.kubeconfig, source.context, source.timeout)
+        where = f"{target.source}: " if target.source else ""
+        yield target, namespace
     except ApiError as problem:
-        raise CouldNotLook(problem.reason) from None
+        raise CouldNotLook(f"{where}{problem.reason}") from None
+    finally:
+        patience.cancel()
+
+
+def _say_if_slow() -> Timer:
+    """After a second of silence a person at a terminal is told what is waited for."""
+
+    def say() -> None:
+        if sys.stderr.isatty():
+            print("k8sdiag: asking the API server ...", file=sys.stderr, flush=True)
+
+    timer = Timer(1.0, say)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _in_recording(snapshot: Snapshot, namespace: str | None, kind: str, name: str) -> Ref:
@@ -101,6 +122,7 @@ def _in_recording(snapshot: Snapshot, namespace: str | None, kind: str, name: st
         Ref(kind, obj["metadata"].get("namespace") or "", obj["metadata"]["name"])
         for obj in snapshot.of_kind(kind, namespace if namespace is not None and not cluster_wide else None)
     ]
+    have += [ref for ref in snapshot.deleted(kind) if namespace in (None, ref.namespace) or cluster_wide]
     return choose(kind, name, have, f"namespace {namespace}" if namespace and not cluster_wide else snapshot.source)
 
 

@@ -59,7 +59,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 def test_several_that_begin_so_are_told() -> None:
     done = run("pod", "web-", "-n", "ok-web", "--from", str(RECORDINGS / "ok-web"))
-    assert_one_sentence(done, r"could be any of web-74789d69bf-rfh5b, web-74789d69bf-s5grt")
+    assert_one_sentence(done, r"could be any of web-74789d69bf-src5b, web-74789d69bf-tc4d7")
 
 
 def test_healthy_is_zero() -> None:
