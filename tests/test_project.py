@@ -68,6 +68,18 @@ def test_an_installed_wheel_has_it_all_beside_the_package(wheel: Path, tmp_path:
     assert [name for name in in_the_package() if not (site / name).is_file()] == []
 
 
+@pytest.mark.slow
+def test_an_installed_copy_parses_no_yaml_to_start(wheel: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", tmp_path / "site", wheel)
+    code = (
+        "import sys; sys.path.insert(0, 'site'); sys.modules['yaml'] = None; from k8sdiag import playbook;"
+        "print(playbook.__file__, len(playbook.load()))"
+    )
+    file, count = run(sys.executable, "-c", code, cwd=tmp_path).split()
+    assert Path(file).is_relative_to(tmp_path)
+    assert int(count) == len(list((ROOT / "playbooks").glob("*/*.yaml")))
+
+
 def test_both_commands_are_declared() -> None:
     assert pyproject()["project"]["scripts"] == SCRIPTS
 
