@@ -18,11 +18,10 @@ from k8sdiag.evidence import (
     event_message,
     event_time,
     involved,
-    ref_of,
 )
 from k8sdiag.facts import Fact, Keys, event_container, event_proof, owner_word, pod_keys, workload_key
 from k8sdiag.podstate import is_quiet
-from k8sdiag.relations import View, owner_chain
+from k8sdiag.relations import View, owner_chain, top_owner
 
 KIND = "event"
 KEYS = ("container", "pod", "claim", "service", "workload", "node", "namespace")
@@ -41,12 +40,15 @@ FIELDS = {
     "container": "the container it is about",
     "owner": "what to change, where it is about a pod",
     "quiet": "the pod it is about runs and is ready now",
+    "gone": "the pod it is about has been deleted since; known for evictions only",
 }
 TELLING = frozenset(
     "Killing FailedBinding ExternalProvisioning WaitForFirstConsumer WaitForPodScheduled TaintManagerEviction Preempted"
     " NodeNotReady SandboxChanged DeadlineExceeded JobAlreadyActive Suspended CIDRNotAvailable NodeHasDiskPressure"
     " NodeHasInsufficientMemory NodeHasInsufficientPID ScalingReplicaSet Shutdown Starting".split()
 )
+ENDINGS = frozenset({"TaintManagerEviction", "Evicted", "Preempted", "Preempting"})
+"""Why a pod went away: told of pods that are gone, too, as news of what they belonged to."""
 _HANDLED = frozenset({"BackOff"})  # says nothing that the container's state does not
 
 
@@ -59,9 +61,11 @@ def derive(view: View) -> Iterator[Fact]:
         kind = about.get("kind") or ""
         namespace = "" if kind in CLUSTER_SCOPED else about.get("namespace") or ""
         ref = Ref(kind, namespace, about.get("name") or "")
-        if ref not in view:
-            continue
         obj = view.snapshot.find(ref)
+        if ref not in view:
+            if obj is None and reason in ENDINGS:
+                yield from _of_gone(view, event, ref)
+            continue
         uid, known = about.get("uid"), ((obj or {}).get("metadata") or {}).get("uid")
         if obj is not None and uid and known and uid not in (known, ref.name):
             continue  # of an earlier object of the same name
@@ -84,9 +88,25 @@ def _fact(view: View, event: Json, ref: Ref, obj: Json | None) -> Fact:
         "namespace": ref.namespace,
         "container": event_container(event),
         "owner": owner_word(view, obj) if obj and ref.kind == "Pod" else str(ref),
+        "gone": False,
         "quiet": bool(obj) and ref.kind == "Pod" and is_quiet(obj or {}),
     }
     return Fact(KIND, ref, fields, _keys(view, ref, obj, str(fields["container"])), (event_proof(event),))
+
+
+def _of_gone(view: View, event: Json, ref: Ref) -> Iterator[Fact]:
+    """An event about a pod that is gone, where its name says that something in view made it."""
+    stem = ref.name.rpartition("-")[0]
+    for kind in ("ReplicaSet", "StatefulSet", "DaemonSet", "Job"):
+        owner = Ref(kind, ref.namespace, stem)
+        obj = view.snapshot.find(owner)
+        if obj is None or owner not in view:
+            continue
+        fact = _fact(view, event, ref, None)
+        fields = dict(fact.fields) | {"gone": True, "owner": str(top_owner(view.snapshot, obj))}
+        chain = [owner, *owner_chain(view.snapshot, obj)]
+        keys: Keys = {"workload": tuple(workload_key(item) for item in chain), "namespace": (ref.namespace,)}
+        yield Fact(KIND, ref, fields, keys, fact.proof)
 
 
 def _keys(view: View, ref: Ref, obj: Json | None, container: str) -> Keys:

@@ -21,11 +21,16 @@ FIELDS = {
     "unit": "kubelet, containerd, docker, crio or kernel",
     "node": "the node",
     "text": "its warnings and errors, a line each, repeats left out",
+    "recent": "those of the last two minutes",
     "last": "the last of them",
     "lines": "how many there were",
 }
 MAX_LINES = 400
-_COMPLAINS = re.compile(r"^[EWF]\d{4} |level=(?:error|warning|fatal)|oom-kill|Out of memory|Killed process|Failed|[Ee]rror")
+RECENT = 120.0
+_COMPLAINS = re.compile(
+    r"^[EWF]\d{4} |level=(?:error|warning|fatal)|oom-kill|Out of memory|Killed process|Failed|[Ee]rror"
+    r"|table full|blocked for more than|read-only|^BUG: |unregister_netdevice"
+)
 
 
 def derive(view: View) -> Iterator[Fact]:
@@ -37,7 +42,11 @@ def derive(view: View) -> Iterator[Fact]:
         if not kept:
             continue
         text = "\n".join(" ".join(entry.message[:2000].split()) for entry in kept)
-        fields = {"unit": unit, "node": node, "text": text, "last": kept[-1].message[:2000], "lines": len(complaints)}
+        recent = "\n".join(
+            " ".join(entry.message[:2000].split()) for entry in kept if view.snapshot.taken_at - entry.at <= RECENT
+        )
+        last, lines = kept[-1].message[:2000], len(complaints)
+        fields = {"unit": unit, "node": node, "text": text, "recent": recent, "last": last, "lines": lines}
         proof = tuple(
             Proof("journal", f"node/{node} {unit}", format_time(entry.at), " ".join(entry.message[:2000].split()))
             for entry in kept[-2:]

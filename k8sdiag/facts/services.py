@@ -1,4 +1,4 @@
-"""Services that reach nothing, or not the port they mean; one fact a Service in trouble.
+"""Services: what they select, and what of that is ready at the ports they mean; one fact a Service.
 
 Sample: `spec.selector: {app: web}` while the pods of the namespace carry `app=frontend`; an EndpointSlice without
 endpoints.
@@ -6,14 +6,16 @@ endpoints.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from k8sdiag.evidence import Json, event_message, ref_of
+from k8sdiag.clock import parse_time
+from k8sdiag.evidence import Json, Ref, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, events_where
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import is_finished, is_ready
-from k8sdiag.relations import View, owner_chain, pods_of
+from k8sdiag.relations import View, owner_chain, pods_of, top_owner
 from k8sdiag.selectors import format_labels, matches_labels
 
 KIND = "service"
@@ -32,32 +34,42 @@ FIELDS = {
     "nearest.differs": "what differs: app is frontend, not web",
     "elsewhere": "namespaces where the selector does match pods",
     "headless": "spec.clusterIP is None",
+    "mixed": "the workloads those pods belong to, where there are several",
+    "owners": "what the matched pods belong to: deployment/web",
+    "endpoints": "addresses in its EndpointSlices and Endpoints, ready or not",
+    "external": "spec.externalName",
+    "external.missing": "the Service of this cluster that spec.externalName points to, where there is none",
     "port.unnamed": "a named targetPort that no container port of the pods has",
     "port.closed": "a numeric targetPort that the pods' containers do not declare, though they declare others",
+    "port.open": "a targetPort that they declare",
     "port.declared": "the ports the pods declare",
+    "port.first": "the number of the one port the pods declare",
+    "port.probed": "ports that the pods' probes ask",
+    "port.unprobed": "a numeric targetPort other than those, where the pods declare no ports",
     "port": "spec.ports as port->targetPort",
     "pending": "type LoadBalancer without an address",
+    "class": "spec.loadBalancerClass",
+    "age": "seconds since metadata.creationTimestamp",
     "message": "message of the newest warning event",
     "localPolicy": "externalTrafficPolicy or internalTrafficPolicy is Local",
     "publishNotReady": "spec.publishNotReadyAddresses",
 }
+_CLUSTER_NAME = re.compile(r"^(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(?:\.|$)")
 
 
 def derive(view: View) -> Iterator[Fact]:
     for service in view.of_kind("Service"):
-        spec = service.get("spec") or {}
-        if spec.get("type") == "ExternalName" or (not spec.get("selector") and spec.get("type") != "LoadBalancer"):
-            continue
-        pods = [pod for pod in pods_of(view.snapshot, service) if not is_finished(pod)]
+        selector = (service.get("spec") or {}).get("selector")
+        pods = [pod for pod in pods_of(view.snapshot, service) if not is_finished(pod)] if selector else []
         fields = _fields(view, service, pods)
-        if fields["ready"] and not (fields["port.unnamed"] or fields["port.closed"] or fields["pending"]):
-            continue
         ref = ref_of(service)
         keys = {
             "service": (f"{ref.namespace}/{ref.name}",),
             "namespace": (ref.namespace,),
             "pod": tuple(f"{ref.namespace}/{pod['metadata']['name']}" for pod in pods),
-            "workload": tuple({f"{o.kind}/{o.namespace}/{o.name}": 0 for p in pods for o in owner_chain(view.snapshot, p)}),
+            "workload": tuple(
+                {f"{o.kind}/{o.namespace}/{o.name}": 0 for p in pods for o in owner_chain(view.snapshot, p)}
+            ),
         }
         yield Fact(KIND, ref, fields, keys, tuple(_proof(view, service, fields)))
 
@@ -67,28 +79,62 @@ def _fields(view: View, service: Json, pods: list[Json]) -> dict[str, Any]:
     selector = spec.get("selector") or {}
     ready = [pod for pod in pods if is_ready(pod)]
     nearest, owner, differs = ("", "", "") if pods else _nearest(view, ref.namespace, selector)
-    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress")
+    created = parse_time(service["metadata"].get("creationTimestamp"))
     events = _warnings(view, service)
+    owners = tuple(dict.fromkeys(str(top_owner(view.snapshot, pod)) for pod in pods))
+    return (
+        {
+            "name": ref.name,
+            "namespace": ref.namespace,
+            "type": spec.get("type") or "ClusterIP",
+            "selector": format_labels(selector),
+            "matching": len(pods),
+            "ready": len(ready),
+            "unready": tuple(pod["metadata"]["name"] for pod in pods if not is_ready(pod)),
+            "podsKnown": view.snapshot.count("Pod") > 0 or "Pod" in view.snapshot.complete,
+            "nearest": nearest,
+            "nearest.owner": owner,
+            "nearest.differs": differs,
+            "elsewhere": () if pods or not selector else tuple(_elsewhere(view, ref.namespace, selector)),
+            "headless": spec.get("clusterIP") == "None",
+            "owners": owners,
+            "mixed": owners if len(owners) > 1 else (),
+            "endpoints": len(list(_addresses(view, ref))),
+            "age": int(view.snapshot.taken_at - created) if created else None,
+            "message": event_message(events[0]) if events else "",
+            "localPolicy": "Local" in (spec.get("externalTrafficPolicy"), spec.get("internalTrafficPolicy")),
+            "publishNotReady": bool(spec.get("publishNotReadyAddresses")),
+        }
+        | _outside(view, service)
+        | _ports(spec, pods)
+    )
+
+
+def _outside(view: View, service: Json) -> dict[str, Any]:
+    """What a Service has to do with the world outside: the name it is an alias of, its load balancer."""
+    spec = service.get("spec") or {}
+    alias = (spec.get("externalName") or "") if spec.get("type") == "ExternalName" else ""
+    found = _CLUSTER_NAME.match(alias)
+    missing = found is not None and view.snapshot.exists("Service", found["namespace"], found["name"]) is False
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress")
     return {
-        "name": ref.name,
-        "namespace": ref.namespace,
-        "type": spec.get("type") or "ClusterIP",
-        "selector": format_labels(selector),
-        "matching": len(pods),
-        "ready": len(ready),
-        "unready": tuple(pod["metadata"]["name"] for pod in pods if not is_ready(pod)),
-        "podsKnown": view.snapshot.count("Pod") > 0 or "Pod" in view.snapshot.complete,
-        "nearest": nearest,
-        "nearest.owner": owner,
-        "nearest.differs": differs,
-        "elsewhere": () if pods else tuple(_elsewhere(view, ref.namespace, selector)),
-        "headless": spec.get("clusterIP") == "None",
-        "port": tuple(f"{p.get('port')}->{p.get('targetPort', p.get('port'))}" for p in spec.get("ports") or []),
+        "external": alias,
+        "external.missing": f"{found['namespace']}/{found['name']}" if found and missing else "",
         "pending": spec.get("type") == "LoadBalancer" and not ingress,
-        "message": event_message(events[0]) if events else "",
-        "localPolicy": "Local" in (spec.get("externalTrafficPolicy"), spec.get("internalTrafficPolicy")),
-        "publishNotReady": bool(spec.get("publishNotReadyAddresses")),
-    } | _ports(spec, pods)
+        "class": spec.get("loadBalancerClass") or "",
+    }
+
+
+def _addresses(view: View, ref: Ref) -> Iterator[str]:
+    """Addresses that lead to pods, or to what somebody wrote down by hand."""
+    for item in view.snapshot.of_kind("EndpointSlice", ref.namespace):
+        if (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == ref.name:
+            yield from (
+                address for endpoint in item.get("endpoints") or [] for address in endpoint.get("addresses") or []
+            )
+    for subset in (view.snapshot.get("Endpoints", ref.namespace, ref.name) or {}).get("subsets") or []:
+        for address in (subset.get("addresses") or []) + (subset.get("notReadyAddresses") or []):
+            yield address.get("ip") or ""
 
 
 def _warnings(view: View, service: Json) -> list[Json]:
@@ -97,24 +143,52 @@ def _warnings(view: View, service: Json) -> list[Json]:
 
 
 def _ports(spec: Json, pods: list[Json]) -> dict[str, Any]:
-    names: set[str] = set()
+    """Which of a Service's targetPorts its pods have. Declaring ports is optional: a pod that declares none tells
+    nothing, but its probes do."""
+    names: set[tuple[str, str]] = set()
     numbers: set[int] = set()
+    probed: set[int] = set()
     silent = False
     for pod in pods:
-        declared = [p for c in (pod.get("spec") or {}).get("containers") or [] for p in c.get("ports") or []]
+        containers = (pod.get("spec") or {}).get("containers") or []
+        declared = [port for container in containers for port in container.get("ports") or []]
         silent = silent or not declared
-        names |= {port["name"] for port in declared if port.get("name")}
+        names |= {(port["name"], port.get("protocol") or "TCP") for port in declared if port.get("name")}
         numbers |= {port["containerPort"] for port in declared if port.get("containerPort")}
-    unnamed, closed = [], []
+        probed |= {number for container in containers for number in _probed(container)}
+    unnamed: list[str] = []
+    closed: list[str] = []
+    opened: list[str] = []
+    unprobed: list[str] = []
     for port in spec.get("ports") or []:
-        target = port.get("targetPort", port.get("port"))
+        target = port.get("targetPort") or port.get("port")
         if isinstance(target, str) and not target.isdigit():
-            if pods and target not in names:
-                unnamed.append(target)
-        elif numbers and not silent and int(target or 0) not in numbers:
-            closed.append(str(target))
-    declared_text = [str(number) for number in sorted(numbers)] + sorted(names)
-    return {"port.unnamed": tuple(unnamed), "port.closed": tuple(closed), "port.declared": tuple(declared_text)}
+            missing = bool(pods) and (target, port.get("protocol") or "TCP") not in names
+            (unnamed if missing else opened).append(target)
+        elif numbers and not silent:
+            (opened if int(target or 0) in numbers else closed).append(str(target))
+        elif not numbers and probed and int(target or 0) not in probed:
+            unprobed.append(str(target))
+    return {
+        "port": tuple(f"{p.get('port')}->{p.get('targetPort') or p.get('port')}" for p in spec.get("ports") or []),
+        "port.unnamed": tuple(unnamed),
+        "port.closed": tuple(closed),
+        "port.open": tuple(opened),
+        "port.declared": tuple([str(number) for number in sorted(numbers)] + sorted(name for name, _ in names)),
+        "port.first": next(iter(numbers)) if len(numbers) == 1 else None,
+        "port.probed": tuple(str(number) for number in sorted(probed)),
+        "port.unprobed": tuple(unprobed),
+    }
+
+
+def _probed(container: Json) -> Iterator[int]:
+    """The numeric ports that a container's probes ask."""
+    for kind in ("readinessProbe", "livenessProbe", "startupProbe"):
+        probe = container.get(kind) or {}
+        for handler in ("httpGet", "tcpSocket", "grpc"):
+            port = (probe.get(handler) or {}).get("port")
+            if isinstance(port, int) and port:
+                yield port
 
 
 def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str, str, str]:
@@ -128,7 +202,9 @@ def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str,
     if best is None:
         return "", "", ""
     labels = best[1]["metadata"].get("labels") or {}
-    shown = {key: value for key, value in labels.items() if key not in ("pod-template-hash", "controller-revision-hash")}
+    shown = {
+        key: value for key, value in labels.items() if key not in ("pod-template-hash", "controller-revision-hash")
+    }
     differs = [
         f"label {key} is {labels[key]!r}, not {value!r}" if key in labels else f"label {key} is missing"
         for key, value in selector.items()
@@ -149,13 +225,24 @@ def _elsewhere(view: View, namespace: str, selector: dict[str, str]) -> Iterator
 
 def _proof(view: View, service: Json, fields: dict[str, Any]) -> Iterator[Proof]:
     ref = ref_of(service)
-    text = f"spec.selector: {fields['selector']}; matches {fields['matching']} pods, {fields['ready']} ready"
+    if fields["external"]:
+        yield Proof("spec", str(ref), "", f"spec.externalName: {fields['external']}")
+        return
+    text = f"spec.selector: {fields['selector'] or 'none'}; matches {fields['matching']} pods, {fields['ready']} ready"
     yield Proof("spec", str(ref), "", text)
+    if fields["port"]:
+        declared = ", ".join(fields["port.declared"]) or "none"
+        text = f"spec.ports (port->targetPort): {', '.join(fields['port'])}; pods declare: {declared}"
+        yield Proof("spec", str(ref), "", text)
+    if fields["pending"]:
+        yield Proof("status", str(ref), "", "status.loadBalancer: no ingress; EXTERNAL-IP <pending>")
     for item in view.snapshot.of_kind("EndpointSlice", ref.namespace):
         if (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == ref.name:
             endpoints = item.get("endpoints") or []
             good = sum(bool((endpoint.get("conditions") or {}).get("ready")) for endpoint in endpoints)
-            yield Proof("object", f"endpointslice/{item['metadata']['name']}", "", f"{len(endpoints)} endpoints, {good} ready")
+            yield Proof(
+                "object", f"endpointslice/{item['metadata']['name']}", "", f"{len(endpoints)} endpoints, {good} ready"
+            )
     if fields["nearest"]:
         yield Proof("object", fields["nearest.owner"], "", f"its pods are labelled {fields['nearest']}")
     for event in _warnings(view, service)[:1]:
