@@ -6,6 +6,7 @@ remaining: example.com/guard in 1 resource instances`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from k8sdiag.clock import parse_time
@@ -24,8 +25,24 @@ FIELDS = {
     "remaining": "message of condition NamespaceContentRemaining",
     "finalizers": "message of condition NamespaceFinalizersRemaining",
     "failure": "message of a failed discovery or content deletion",
+    "failed": "type of the condition that says so",
+    "groups": "API groups of which that message says that they are not served",
+    "holders": "objects in it that are being deleted and that finalizers hold",
+    "own": "metadata.finalizers of the namespace itself",
     "enforce": "label pod-security.kubernetes.io/enforce",
 }
+
+
+_GROUP = re.compile(r"\b((?:[a-z0-9-]+\.)+[a-z0-9-]+/v\d\w*)\b")
+
+
+def _holders(view: View, name: str) -> Iterator[str]:
+    """`pod/web (example.com/guard)`: what is being deleted in the namespace and is held."""
+    for kind in view.snapshot.kinds():
+        for obj in view.snapshot.of_kind(kind, name):
+            meta = obj.get("metadata") or {}
+            if meta.get("deletionTimestamp") and meta.get("finalizers"):
+                yield f"{ref_of(obj)} ({', '.join(meta['finalizers'])})"
 
 
 def derive(view: View) -> Iterator[Fact]:
@@ -35,14 +52,18 @@ def derive(view: View) -> Iterator[Fact]:
             continue
         conditions = {kind: item for kind, item in conditions_of(namespace).items() if item.get("status") == "True"}
         deleted = parse_time(meta.get("deletionTimestamp"))
-        failures = [item.get("message") or "" for kind, item in conditions.items() if kind.endswith("Failure")]
+        failures = {kind: item.get("message") or "" for kind, item in conditions.items() if kind.endswith("Failure")}
         fields = {
             "name": meta["name"],
-            "phase": status.get("phase") or "",
+            "phase": status.get("phase") or ("Terminating" if deleted else ""),
             "deleting.seconds": int(view.snapshot.taken_at - deleted) if deleted else None,
             "remaining": (conditions.get("NamespaceContentRemaining") or {}).get("message") or "",
             "finalizers": (conditions.get("NamespaceFinalizersRemaining") or {}).get("message") or "",
-            "failure": "; ".join(failures),
+            "failure": "; ".join(failures.values()),
+            "failed": next(iter(failures), ""),
+            "groups": tuple(dict.fromkeys(_GROUP.findall("; ".join(failures.values())))),
+            "holders": tuple(_holders(view, meta["name"])),
+            "own": tuple(meta.get("finalizers") or ()),
             "enforce": (meta.get("labels") or {}).get("pod-security.kubernetes.io/enforce") or "",
         }
         proof = [

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from k8sdiag.clock import parse_time
-from k8sdiag.evidence import Json, event_message, ref_of
+from k8sdiag.evidence import Json, event_first_time, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, owner_word, pod_keys
 from k8sdiag.finding import Proof
-from k8sdiag.podstate import conditions_of, containers_of, is_finished, is_quiet, is_ready, status_word
+from k8sdiag.podstate import ContainerView, conditions_of, containers_of, is_finished, is_quiet, is_ready, status_word
 from k8sdiag.relations import View, controller_of, network_plugin
 
 KIND = "pod"
@@ -32,6 +32,8 @@ FIELDS = {
     "node": "spec.nodeName",
     "node.exists": "the Node object exists (yes, no, unknown)",
     "bound": "spec.nodeName is set",
+    "pinned": "spec.nodeName was given, and no scheduler chose it (its events begin without Scheduled)",
+    "replaced": "it failed, and its controller has all the pods it wants without it",
     "schedulerName": "spec.schedulerName",
     "gates": "spec.schedulingGates[].name",
     "nominatedNode": "status.nominatedNodeName",
@@ -53,7 +55,10 @@ FIELDS = {
     "creating.seconds": "seconds since the pod was bound, while creating",
     "eventful": "the pod has Warning events",
     "finished": "phase Succeeded or Failed",
-    "deleting": "metadata.deletionTimestamp is set",
+    "deleting": "metadata.deletionTimestamp is set, and the pod is still there",
+    "gone": "it has been deleted; the history tells how it last was",
+    "deletion.seconds": "seconds since deletion was asked for",
+    "preStop": "spec.containers[].lifecycle.preStop of the containers that still run",
     "deletion.overdue": "seconds past metadata.deletionTimestamp",
     "deletion.grace": "metadata.deletionGracePeriodSeconds",
     "finalizers": "metadata.finalizers",
@@ -68,6 +73,9 @@ FIELDS = {
     "plugin": "the network plugin this pod belongs to (flannel, calico ...)",
     "static": "a mirror pod of a static pod",
 }
+
+
+_SOON = 60  # seconds after a pod's creation in which its first events come
 
 
 def derive(view: View) -> Iterator[Fact]:
@@ -109,6 +117,8 @@ def _fields(view: View, pod: Json) -> dict[str, Any]:
             "node": node,
             "node.exists": {True: "yes", False: "no", None: "unknown"}[known],
             "bound": bool(node),
+            "pinned": bool(node) and _pinned(created, events),
+            "replaced": is_finished(pod) and _replaced(_owner(view, pod)),
             "schedulerName": spec.get("schedulerName") or "",
             "gates": tuple(gate.get("name") or "" for gate in spec.get("schedulingGates") or []),
             "nominatedNode": status.get("nominatedNodeName") or "",
@@ -127,6 +137,31 @@ def _fields(view: View, pod: Json) -> dict[str, Any]:
         | _conditions(pod)
         | _lifecycle(view, pod)
     )
+
+
+def _pinned(created: float | None, events: list[Json]) -> bool:
+    """A pod that the scheduler bound has an event Scheduled, unless its first events have expired."""
+    times = [parse_time(event_first_time(event)) for event in events]
+    first = min((time for time in times if time is not None), default=None)
+    if first is None or created is None or first > created + _SOON:
+        return False
+    return not any(event.get("reason") in ("Scheduled", "FailedScheduling") for event in events)
+
+
+def _owner(view: View, pod: Json) -> Json | None:
+    owner = controller_of(pod) or {}
+    return view.snapshot.get(owner.get("kind") or "", pod["metadata"].get("namespace") or "", owner.get("name") or "")
+
+
+def _replaced(owner: Json | None) -> bool:
+    """Has a controller all the pods it wants ready?"""
+    spec, status = (owner or {}).get("spec") or {}, (owner or {}).get("status") or {}
+    if owner is None or owner.get("kind") not in ("ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet"):
+        return False
+    if owner["kind"] == "DaemonSet":
+        return (status.get("numberReady") or 0) >= (status.get("desiredNumberScheduled") or 0)
+    wanted = spec.get("replicas")
+    return (status.get("readyReplicas") or 0) >= (1 if wanted is None else wanted)
 
 
 def _conditions(pod: Json) -> dict[str, Any]:
@@ -162,17 +197,34 @@ def _lifecycle(view: View, pod: Json) -> dict[str, Any]:
     started = any("running" in state or "terminated" in state or c.status.get("lastState") for c, state in states)
     creating = bool((pod.get("spec") or {}).get("nodeName")) and not started and not is_finished(pod)
     bound = parse_time((conditions_of(pod).get("PodScheduled") or {}).get("lastTransitionTime"))
-    completed = [c.name for c, state in states if c.type == "app" and (state.get("terminated") or {}).get("exitCode") == 0]
+    changes = view.snapshot.history_of(ref_of(pod))
+    gone = bool(changes) and changes[-1].type == "DELETED"
+    ended = [c.name for c, state in states if c.type == "app" and (state.get("terminated") or {}).get("exitCode") == 0]
     return {
         "creating": creating,
         "creating.seconds": int(now - bound) if creating and bound else None,
-        "deleting": deleted is not None,
+        "deleting": deleted is not None and not gone,
+        "gone": gone,
+        "deletion.seconds": int(now - deleted) + (meta.get("deletionGracePeriodSeconds") or 0) if deleted else None,
+        "preStop": tuple(_pre_stop(c) for c, state in states if "running" in state and _pre_stop(c)),
         "deletion.overdue": int(now - deleted) if deleted is not None else None,
         "deletion.grace": meta.get("deletionGracePeriodSeconds"),
         "finalizers": tuple(meta.get("finalizers") or ()),
         "running": tuple(c.name for c, state in states if "running" in state),
-        "completed": tuple(completed),
+        "completed": tuple(ended),
     }
+
+
+def _pre_stop(container: ContainerView) -> str:
+    """`app: exec [sleep 600]`, or '' where the container has no preStop hook."""
+    hook = (container.spec.get("lifecycle") or {}).get("preStop") or {}
+    if hook.get("exec"):
+        return f"{container.name}: exec [{' '.join(hook['exec'].get('command') or [])}]"
+    if hook.get("httpGet"):
+        return f"{container.name}: httpGet {hook['httpGet'].get('path') or '/'} on port {hook['httpGet'].get('port')}"
+    if hook.get("sleep"):
+        return f"{container.name}: sleep {hook['sleep'].get('seconds')} s"
+    return ""
 
 
 def _proof(view: View, pod: Json) -> Iterator[Proof]:
@@ -185,12 +237,16 @@ def _proof(view: View, pod: Json) -> Iterator[Proof]:
         if (condition.get("status") == "False") != (kind == "DisruptionTarget") and condition.get("reason"):
             text = f"condition {kind}={condition['status']} {condition['reason']}: {condition.get('message') or ''}"
             yield Proof("status", name, condition.get("lastTransitionTime") or "", text.rstrip(": "))
+    for kind in ("PodResizePending", "PodResizeInProgress"):
+        condition = conditions_of(pod).get(kind) or {}
+        if condition.get("status") == "True":
+            text = f"condition {kind}=True {condition.get('reason') or ''}: {condition.get('message') or ''}"
+            yield Proof("status", name, condition.get("lastTransitionTime") or "", text.rstrip(": "))
     meta = pod["metadata"]
     if meta.get("deletionTimestamp"):
         held = f"; metadata.finalizers: {', '.join(meta['finalizers'])}" if meta.get("finalizers") else ""
         text = f"metadata.deletionTimestamp: {meta['deletionTimestamp']}{held}"
         yield Proof("object", name, meta["deletionTimestamp"], text)
-    if status.get("reason") in ("Evicted", "Preempting"):
-        for event in view.snapshot.events_of(ref_of(pod), meta.get("uid") or ""):
-            if event.get("reason") == status["reason"] and event_message(event):
-                yield event_proof(event)
+    for event in view.snapshot.events_of(ref_of(pod), meta.get("uid") or "") if status.get("reason") else ():
+        if event.get("reason") == status["reason"] and event_message(event):
+            yield event_proof(event)
