@@ -62,7 +62,8 @@ _HEAD = re.compile(r"^[IWEF]\d{4} [\d:.]+ +(\d+) ")
 _ERR = re.compile(r'err="((?:[^"\\]|\\.)*)"')
 _FATAL = re.compile(
     r'^F\d{4} |"command failed" err=|failed to run Kubelet|"Failed to start ContainerManager"'
-    r'|"Failed to start cAdvisor"|"Failed to listen and serve"|^Error: |server is responsive, exiting\.|"Failed to start OOM watcher"'
+    r'|"Failed to start cAdvisor"|"Failed to listen and serve"|^Error: '
+    r'|server is responsive, exiting\.|"Failed to start OOM watcher"'
 )
 _RUNTIME_BAD = re.compile(
     r"dial unix \S*(?:containerd|docker|crio|cri-dockerd)\S*\.sock: connect:|container runtime is down"
@@ -75,7 +76,7 @@ _SOCKET = re.compile(r"(?:dial unix |unix://)(/[\w./-]+?\.sock)")
 _NETWORK = re.compile(r"(NetworkReady=false reason:.*?)(?:\"|$)")
 _RUNTIME_END = re.compile(
     r"Stop CRI service|Stopped containerd|Stopped docker|Stopped CRI-O|Stopped cri-docker|stopping healthcheck"
-    r"|Main process exited|Failed with result|Processing signal 'terminated'|Daemon shutdown complete|level=fatal|containerd: .* failed"
+    r"|Main process exited|Failed with result|Processing signal 'terminated'|Daemon shutdown complete|level=fatal"
 )
 _CNI_CONFIG = re.compile(r"no network config found in (\S+?): |cni config load failed: ([^\"]+)")
 _SERVER = re.compile(r"https://([^/\s\"\\]+)/")

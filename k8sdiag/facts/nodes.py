@@ -6,6 +6,7 @@ reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,11 @@ FIELDS = {
     "allNodesDown": "no node of the cluster is Ready",
 }
 _PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
+_PULL_WRAP = re.compile(
+    r'Back-off pulling image "[^"]*": |ErrImagePull: |rpc error: code = \w+ desc = |failed to do request: '
+    r'|failed to pull and unpack image "[^"]*": |failed to resolve reference "[^"]*": '
+)
+"""What the kubelet and the runtime put round the reason why an image does not come."""
 
 
 def derive(view: View) -> Iterator[Fact]:
@@ -133,7 +139,9 @@ def trouble_of(pod: Json) -> str:
             said = waiting.get("message") or ""
             if waiting["reason"] == "CrashLoopBackOff" and last:
                 said = f"exit code {last.get('exitCode')} ({last.get('reason')})"
-            return f"container {container.name}: {waiting['reason']}: {' '.join(said.split())}".rstrip(": ")
+            said = _PULL_WRAP.sub("", " ".join(said.split()))
+            image = f" (image {container.spec.get('image')})" if "Image" in waiting["reason"] else ""
+            return f"container {container.name}: {waiting['reason']}{image}: {said}".rstrip(": ")
         if ended.get("exitCode"):
             return f"container {container.name}: exit code {ended['exitCode']} ({ended.get('reason')})"
     message = (conditions_of(pod).get("PodScheduled") or {}).get("message")
