@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from k8sdiag.engine import Fired, Match
@@ -57,12 +58,31 @@ def _offered(fix: FixText, fired: Fired) -> bool:
 
 
 def _fix(fix: FixText, values: dict[str, Any], language: str) -> Fix:
-    return Fix(
-        title=fill(_in(fix.title, language), values),
-        commands=tuple(fill(command, values, quote=True) for command in fix.commands),
-        patch=fill(fix.patch, values),
-        risk=fill(_in(fix.risk, language), values),
-    )
+    commands = [fill(command, values, quote=True) for command in fix.commands]
+    risk = fill(_in(fix.risk, language), values)
+    pasted = tuple(line for command in commands for line in _on_bare_pod(command))
+    if len(pasted) > len(commands):
+        risk = f"{risk} {BARE_POD}".strip()
+    return Fix(fill(_in(fix.title, language), values), pasted, fill(fix.patch, values), risk)
+
+
+BARE_POD = "A pod without an owner cannot be changed in place: it is deleted and created anew from the edited file."
+_CHANGES_POD = re.compile(r"kubectl (?:-n \S+ )?(?:edit|set (?:env|resources|serviceaccount)) pod/(\S+)")
+_NAMESPACE = re.compile(r"(?<=-n )\S+")
+
+
+def _on_bare_pod(command: str) -> list[str]:
+    """Most of a pod's spec is immutable (core/validation ValidatePodUpdate), so `kubectl edit pod/x` would be refused:
+    the same as it can be done."""
+    found = _CHANGES_POD.match(command)
+    if not found:
+        return [command]
+    name, space = found.group(1), _NAMESPACE.search(command)
+    scope = f" -n {space.group()}" if space else ""
+    return [
+        f"kubectl get pod {name}{scope} -o yaml > {name}.yaml",
+        f"${{EDITOR:-vi}} {name}.yaml && kubectl replace --force -f {name}.yaml",
+    ]
 
 
 def _confidence(fired: Fired, snapshot: Snapshot) -> float:
