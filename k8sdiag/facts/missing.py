@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from k8sdiag.evidence import CLUSTER_SCOPED, Json, ref_of
+from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import is_finished, is_quiet
-from k8sdiag.references import Named, names_in
+from k8sdiag.references import Lack, lacks
 from k8sdiag.relations import View
 
 KIND = "missing"
@@ -25,6 +25,7 @@ FIELDS = {
     "via": "how the pod names it: env PASSWORD, envFrom, volume config, imagePullSecrets ...",
     "optional": "the pod may go on without it",
     "nearest": "names (or keys) that do exist and look alike",
+    "there": "the keys the object has, or the names of that kind there are",
     "container": "the container that names it",
     "pod": "metadata.name",
     "namespace": "metadata.namespace",
@@ -36,50 +37,28 @@ def derive(view: View) -> Iterator[Fact]:
     for pod in view.of_kind("Pod"):
         if is_quiet(pod) or is_finished(pod):
             continue
-        seen: set[tuple[str, str, str, str]] = set()
-        for named in names_in(pod):
-            mark = (named.kind, named.name, named.key, named.container)
-            what, have = _lack(view, pod, named)
-            if what and mark not in seen:
-                seen.add(mark)
-                yield _fact(view, pod, named, what, have)
+        for lack in lacks(view.snapshot, pod):
+            yield _fact(view, pod, lack)
 
 
-def _lack(view: View, pod: Json, named: Named) -> tuple[str, list[str]]:
-    """('object' or 'key' or '', the names there are)."""
-    namespace = "" if named.kind in CLUSTER_SCOPED else pod["metadata"].get("namespace") or ""
-    obj = view.snapshot.get(named.kind, namespace, named.name)
-    if obj is None:
-        if view.snapshot.exists(named.kind, namespace, named.name) is not False:
-            return "", []
-        return "object", [other["metadata"]["name"] for other in view.snapshot.of_kind(named.kind, namespace)]
-    if named.key and named.kind in ("ConfigMap", "Secret"):
-        keys = [*(obj.get("data") or {}), *(obj.get("binaryData") or {}), *(obj.get("stringData") or {})]
-        if named.key not in keys:
-            return "key", keys
-    return "", []
-
-
-def _fact(view: View, pod: Json, named: Named, what: str, have: list[str]) -> Fact:
-    wanted = named.key if what == "key" else named.name
+def _fact(view: View, pod: Json, lack: Lack) -> Fact:
+    named, there = lack.named, list(lack.there)
     fields = {
         "kind": named.kind,
         "name": named.name,
-        "key": named.key if what == "key" else "",
-        "what": what,
+        "key": named.key if lack.what == "key" else "",
+        "what": lack.what,
         "via": named.via,
         "optional": named.optional,
-        "nearest": tuple(get_close_matches(wanted, have, n=2, cutoff=0.5)),
+        "nearest": tuple(get_close_matches(named.key if lack.what == "key" else named.name, there, n=2, cutoff=0.5)),
+        "there": lack.there,
         "container": named.container,
         "pod": pod["metadata"]["name"],
         "namespace": pod["metadata"].get("namespace") or "",
         "owner": owner_word(view, pod),
     }
-    text = f"{named.kind} {named.name}: not found; named by {named.via}"
-    if what == "key":
-        text = f"{named.kind} {named.name} has keys [{', '.join(have)}], not {named.key}; named by {named.via}"
-    proof = Proof("object", f"{named.kind.lower()}/{named.name}", "", text)
     keys = pod_keys(view, pod, named.container)
     if named.kind == "PersistentVolumeClaim":
         keys = keys | {"claim": (f"{fields['namespace']}/{named.name}",)}
+    proof = Proof("object", f"{named.kind.lower()}/{named.name}", "", lack.text)
     return Fact(KIND, ref_of(pod), fields, keys, (proof,))

@@ -1,29 +1,40 @@
 """Volumes that cannot be attached or mounted, while the pod still waits for them; one fact a volume.
 
 Sample: `FailedMount: MountVolume.SetUp failed for volume "config" : configmap "app-config" not found`. A failure that
-was overcome (the pod went on) yields nothing: ConfigMaps and Secrets often come a second late.
+was overcome (the pod went on) yields nothing: ConfigMaps and Secrets often come a second late. What no event tells is
+derived: an object that is not there, and a pod that has waited minutes for a volume in silence (`reason: Silent`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
-from k8sdiag.evidence import Json, event_count, event_first_time, event_message, ref_of
+from k8sdiag.clock import parse_time
+from k8sdiag.evidence import Json, event_count, event_first_time, event_message, event_time, ref_of
 from k8sdiag.facts import Fact, event_proof, events_where, owner_word, pod_keys
-from k8sdiag.podstate import containers_of, is_finished, is_quiet
+from k8sdiag.finding import Proof
+from k8sdiag.podstate import conditions_of, containers_of, is_finished, is_quiet
+from k8sdiag.references import lacks
 from k8sdiag.relations import View
 
 KIND = "mount"
 KEYS = ("pod", "claim", "node", "workload", "namespace")
 FIELDS = {
-    "reason": "FailedMount, FailedAttachVolume, FailedMapVolume ...",
+    "reason": "FailedMount, FailedAttachVolume, FailedMapVolume ..., or Silent where minutes pass without a word",
     "operation": "MountVolume.SetUp, AttachVolume.Attach ... or ''",
     "message": "the error after 'failed for volume \"x\" : ', on one line",
     "volume": "the volume the message names",
     "volume.type": "configMap, secret, projected, persistentVolumeClaim, hostPath, nfs, csi ... or ''",
     "object": "the ConfigMap, Secret, claim, path or server behind the volume",
+    "source": "what is mounted in the end: nfs 192.0.2.1:/exports, csi ghost.example vol-1, hostPath /data (Directory)",
+    "driver": "the CSI driver behind it",
+    "there": "the keys that the ConfigMap or Secret has, or the objects of that kind there are",
+    "nearest": "of those, what looks like the name that is wrong",
+    "attachment": "its VolumeAttachment, where there is one: attached or not, and the error",
+    "waited": "seconds since the pod was bound",
     "count": "how often",
     "first": "when it was first seen",
     "pod": "metadata.name",
@@ -33,58 +44,129 @@ FIELDS = {
 }
 REASONS = frozenset(
     "FailedMount FailedAttachVolume FailedMapVolume FailedMountOnFilesystemMismatch VolumePermissionChangeInProgress"
-    " VolumeResizeFailed FileSystemResizeFailed".split()
+    " VolumeResizeFailed FileSystemResizeFailed AlreadyMountedVolume".split()
 )
+_AFTER = frozenset("Pulling Pulled Created Started FailedCreatePodSandBox".split())  # volumes come before these
 _FAILED = re.compile(r'^(?P<operation>\S+)(?: .*?)? failed for volume "(?P<volume>[^"]+)" ?: (?P<error>.*)', re.DOTALL)
 _NAMED = re.compile(r'volume "(?P<volume>[^"]+)"')
+_PROCESSED = re.compile(r"failed to process volumes=\[(?P<volume>[^\] ,]+)")
 _UNMOUNTED = re.compile(r"unmounted volumes=\[(?P<volume>[^\] ,]+)")
+_SLOW = ("persistentVolumeClaim", "ephemeral", "nfs", "csi", "iscsi", "rbd", "cephfs", "glusterfs", "fc", "cinder")
+SILENCE = 120  # the kubelet gives a mount 2 min 3 s, and says nothing when they have passed
 
 
 def derive(view: View) -> Iterator[Fact]:
     for pod in view.of_kind("Pod"):
-        if is_quiet(pod) or is_finished(pod) or not _waits(pod):
+        if is_quiet(pod) or is_finished(pod):
             continue
         seen: set[tuple[str, str]] = set()
         uid = pod["metadata"].get("uid") or ""
-        for event in events_where(view, ref_of(pod), uid, lambda event: event.get("reason") in REASONS):
+        events = events_where(view, ref_of(pod), uid, lambda event: event.get("reason") in REASONS)
+        if not _waits(pod, bool(events)):
+            continue
+        for event in events:
             fields = _fields(view, pod, event)
-            if (event["reason"], fields["volume"]) not in seen:
+            if (event["reason"], fields["volume"]) not in seen and not _overcome(view, pod, event):
                 seen.add((event["reason"], fields["volume"]))
-                yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), (event_proof(event),))
+                yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), (event_proof(event), *_proof(fields)))
+        if not seen:
+            yield from _untold(view, pod)
 
 
-def _waits(pod: Json) -> bool:
-    """No container has begun: volumes come before every container."""
+def _waits(pod: Json, said: bool) -> bool:
+    """No container has begun: volumes come before every container. After a restart of the node they have, and ended."""
     states = [container.status.get("state") or {} for container in containers_of(pod)]
-    waiting = [(state.get("waiting") or {}).get("reason") for state in states]
-    begun = any("running" in state or "terminated" in state for state in states)
-    return not begun and all(reason in (None, "ContainerCreating", "PodInitializing") for reason in waiting)
+    if any("running" in state for state in states):
+        return False
+    waiting = [(state.get("waiting") or {}).get("reason") for state in states if "terminated" not in state]
+    ended = [state["terminated"] for state in states if "terminated" in state]
+    again = said and all((end or {}).get("reason") in ("Unknown", "ContainerStatusUnknown") for end in ended)
+    return (not ended or again) and all(reason in (None, "ContainerCreating", "PodInitializing") for reason in waiting)
+
+
+def _overcome(view: View, pod: Json, event: Json) -> bool:
+    """Did the pod go on after this? What comes after volumes has happened since, or the volume was attached since."""
+    last = parse_time(event_time(event)) or 0.0
+    attach = event["reason"] == "FailedAttachVolume"
+    for other in view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or ""):
+        reason, when = other.get("reason") or "", parse_time(event_time(other)) or 0.0
+        if when > last and (reason in _AFTER or (attach and reason == "SuccessfulAttachVolume")):
+            return True
+    return False
+
+
+def _untold(view: View, pod: Json) -> Iterator[Fact]:
+    """What no event says: a ConfigMap, Secret or key that is not there; else minutes of silence over a slow volume."""
+    ready = (conditions_of(pod).get("PodReadyToStartContainers") or {}).get("status") == "True"
+    events = view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or "")
+    bound = parse_time((conditions_of(pod).get("PodScheduled") or {}).get("lastTransitionTime"))
+    waited = int(view.snapshot.taken_at - bound) if bound is not None else 0
+    if ready or not (pod.get("spec") or {}).get("nodeName") or pod["metadata"].get("deletionTimestamp"):
+        return
+    if any(event.get("reason") in _AFTER for event in events):
+        return
+    told = False
+    for lack in lacks(view.snapshot, pod):
+        named = lack.named
+        if named.via.startswith("volume ") and not named.optional and named.kind in ("ConfigMap", "Secret"):
+            told = True
+            fields = _of_volume(view, pod, named.via.removeprefix("volume "))
+            fields |= {"reason": "FailedMount", "message": lack.message, "waited": waited}
+            proof = Proof("object", f"{named.kind.lower()}/{named.name}", "", lack.text)
+            yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), (proof,))
+    if told or waited < SILENCE or any(event.get("type") == "Warning" for event in events):
+        return
+    for volume in (pod.get("spec") or {}).get("volumes") or []:
+        if any(kind in volume for kind in _SLOW):
+            fields = _of_volume(view, pod, volume.get("name") or "") | {"reason": "Silent", "waited": waited}
+            yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), tuple(_proof(fields)))
 
 
 def _fields(view: View, pod: Json, event: Json) -> dict[str, Any]:
     text = event_message(event)
     found = _FAILED.match(text)
-    named = found or _NAMED.search(text) or _UNMOUNTED.search(text)
-    volume = named.group("volume") if named else ""
-    kind, target = _source(view, pod, volume)
-    return {
+    named = found or _NAMED.search(text) or _PROCESSED.search(text) or _UNMOUNTED.search(text)
+    return _of_volume(view, pod, named.group("volume") if named else "") | {
         "reason": event["reason"],
         "operation": found.group("operation") if found else "",
         "message": " ".join((found.group("error") if found else text).split()),
-        "volume": volume,
-        "volume.type": kind,
-        "object": target,
         "count": event_count(event),
         "first": event_first_time(event),
+    }
+
+
+def _of_volume(view: View, pod: Json, name: str) -> dict[str, Any]:
+    """The fields that follow from the volume alone."""
+    kind, target, source = _source(view, pod, name)
+    inner = next((key for key in source if key != "name" and isinstance(source[key], dict)), "")
+    node = (pod.get("spec") or {}).get("nodeName") or ""
+    bound = parse_time((conditions_of(pod).get("PodScheduled") or {}).get("lastTransitionTime"))
+    lack = next((item for item in lacks(view.snapshot, pod) if item.named.via == f"volume {name}"), None)
+    near = get_close_matches(lack.named.key or lack.named.name, lack.there, n=2, cutoff=0.5) if lack else []
+    return {
+        "there": lack.there if lack else (),
+        "nearest": tuple(near),
+        "reason": "",
+        "operation": "",
+        "message": "",
+        "volume": name,
+        "volume.type": kind,
+        "object": target or (lack.named.name if lack else ""),
+        "source": source_text(inner, source.get(inner) or {}),
+        "driver": (source.get("csi") or {}).get("driver") or "",
+        "attachment": _attachment(view, str(source.get("persistentVolume") or name), node),
+        "waited": int(view.snapshot.taken_at - bound) if bound is not None else None,
+        "count": 0,
+        "first": "",
         "pod": pod["metadata"]["name"],
         "namespace": pod["metadata"].get("namespace") or "",
-        "node": (pod.get("spec") or {}).get("nodeName") or "",
+        "node": node,
         "owner": owner_word(view, pod),
     }
 
 
-def _source(view: View, pod: Json, name: str) -> tuple[str, str]:
-    """What is behind a volume; the kubelet names a claim's volume by its PersistentVolume."""
+def _source(view: View, pod: Json, name: str) -> tuple[str, str, Json]:
+    """(kind, object, what is behind it): the kubelet names a claim's volume by its PersistentVolume."""
     namespace = pod["metadata"].get("namespace") or ""
     for volume in (pod.get("spec") or {}).get("volumes") or []:
         kind = next((key for key in volume if key != "name"), "")
@@ -92,10 +174,51 @@ def _source(view: View, pod: Json, name: str) -> tuple[str, str]:
         target = source.get("name") or source.get("secretName") or source.get("claimName") or source.get("path") or ""
         if kind == "nfs":
             target = f"{source.get('server')}:{source.get('path')}"
-        if volume.get("name") == name:
-            return kind, str(target)
-        if kind == "persistentVolumeClaim":
+        if kind == "ephemeral":
+            target = f"{pod['metadata']['name']}-{volume.get('name')}"
+        claim: Json = {}
+        if kind in ("persistentVolumeClaim", "ephemeral"):
             claim = view.snapshot.get("PersistentVolumeClaim", namespace, str(target)) or {}
-            if (claim.get("spec") or {}).get("volumeName") == name:
-                return kind, str(target)
-    return "", ""
+        persistent = (claim.get("spec") or {}).get("volumeName") or ""
+        if name and name in (volume.get("name"), persistent):
+            behind = (view.snapshot.get("PersistentVolume", "", persistent) or {}).get("spec") or {}
+            kept = {key: value for key, value in behind.items() if key not in _NO_SOURCE}
+            return kind, str(target), kept | {"persistentVolume": persistent} if persistent else dict(volume)
+    return "", "", {}
+
+
+_NO_SOURCE = ("capacity", "claimRef", "nodeAffinity", "volumeAttributesClassName")
+
+
+def source_text(kind: str, source: Json) -> str:
+    """A volume source in words: `nfs 192.0.2.1:/exports`, `hostPath /data (Directory)`."""
+    if kind == "nfs":
+        return f"nfs {source.get('server')}:{source.get('path')}"
+    if kind == "csi":
+        return f"csi {source.get('driver')} {source.get('volumeHandle') or ''}".strip()
+    if kind in ("hostPath", "local"):
+        shown = f" ({source['type']})" if source.get("type") else ""
+        return f"{kind} {source.get('path')}{shown}"
+    if kind == "iscsi":
+        return f"iscsi {source.get('targetPortal')} {source.get('iqn')}"
+    return ""
+
+
+def _attachment(view: View, volume: str, node: str) -> str:
+    for item in view.snapshot.of_kind("VolumeAttachment") if volume else ():
+        spec, status = item.get("spec") or {}, item.get("status") or {}
+        if (spec.get("source") or {}).get("persistentVolumeName") == volume and spec.get("nodeName") in (node, None):
+            error = (status.get("attachError") or {}).get("message") or ""
+            state = "attached" if status.get("attached") else "not attached"
+            return f"{item['metadata']['name']} {state}{': ' if error else ''}{error}"
+    return ""
+
+
+def _proof(fields: dict[str, Any]) -> Iterator[Proof]:
+    if fields["volume"] and fields["volume.type"]:
+        text = f"volume {fields['volume']}: {fields['volume.type']} {fields['object']}".rstrip()
+        if fields["source"] and fields["source"] not in text:
+            text += f" -> {fields['source']}"
+        yield Proof("spec", f"pod/{fields['pod']}", "", text)
+    if fields["attachment"]:
+        yield Proof("object", "volumeattachment", "", f"VolumeAttachment {fields['attachment']}")

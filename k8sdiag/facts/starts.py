@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
 
-from k8sdiag.evidence import Json, event_message, ref_of
+from k8sdiag.clock import parse_time
+from k8sdiag.evidence import Json, event_message, event_time, ref_of
 from k8sdiag.facts import Fact, event_container, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import ContainerView, containers_of, is_quiet
+from k8sdiag.references import lacks, names_in
 from k8sdiag.relations import View
 
 KIND = "start"
@@ -23,11 +27,22 @@ FIELDS = {
     "reason": "CreateContainerConfigError, CreateContainerError, RunContainerError, StartError, ContainerCannotRun ...",
     "message": "the whole error, on one line",
     "error": "its core: what follows 'unable to start container process: '",
+    "executable": "the file it tried to run, where the error names it",
+    "mount.over": "the volume mounted where that file should be: volume scripts (configMap scripts) at /scripts",
+    "hook": "the postStart hook: exec [...], httpGet ..., sleep ...",
+    "via": "how the container names the ConfigMap or Secret the error is about: env PASSWORD, envFrom",
+    "there": "the keys that object has, or the objects of that kind there are",
+    "nearest": "of those, what looks like the name that is wrong",
     "container": "the container's name",
     "type": "init, sidecar, app or ephemeral",
     "image": "spec.containers[].image",
     "command": "spec.containers[].command and args",
     "workingDir": "spec.containers[].workingDir",
+    "runAsUser": "spec.containers[].securityContext.runAsUser, or the pod's",
+    "runAsNonRoot": "who asks for it: the container's or the pod's securityContext",
+    "readOnlyRoot": "spec.containers[].securityContext.readOnlyRootFilesystem",
+    "requests.memory": "spec.containers[].resources.requests.memory",
+    "limits.cpu": "spec.containers[].resources.limits.cpu",
     "limits.memory": "spec.containers[].resources.limits.memory",
     "restarts": "status.containerStatuses[].restartCount",
     "exit.code": "exit code the runtime made up (126, 127, 128)",
@@ -46,12 +61,19 @@ _STAGES = {
     "PostStartHookError": "hook",
     "PreCreateHookError": "create",
     "PreStartHookError": "start",
+    "PostStartHookRunning": "hook",
 }
 _WRAPPING = re.compile(
     r".*(?:unable to start container process: (?:error during container init: )?|container create failed: |"
-    r"starting container process caused: )",
+    r"starting container process caused: |container init caused: )",
     re.DOTALL,
 )
+_NAMED = re.compile(
+    r'(?:configmap|secret) "(?P<name>[^"]+)" not found|'
+    r"couldn't find key (?P<key>\S+) in (?:ConfigMap|Secret) [^/\s]+/(?P<object>\S+)"
+)
+_QUOTED_LOG = re.compile(r'time="[^"]*" level=(?:error|fatal) msg="|level=(?:error|fatal) msg="')
+_EXECUTABLE = re.compile(r'exec: "(?P<quoted>(?:[^"\\]|\\.)*)"|executable file `(?P<ticked>[^`]*)`')
 
 
 def derive(view: View) -> Iterator[Fact]:
@@ -59,7 +81,7 @@ def derive(view: View) -> Iterator[Fact]:
         if is_quiet(pod):
             continue
         for container in containers_of(pod):
-            found = _failure(container)
+            found = _failure(container) or _hook_failure(view, pod, container)
             if found:
                 yield _fact(view, pod, container, *found)
 
@@ -77,38 +99,145 @@ def _failure(container: ContainerView) -> tuple[str, str, Json] | None:
     return ended["reason"], ended.get("message") or "", ended
 
 
+def _hook_failure(view: View, pod: Json, container: ContainerView) -> tuple[str, str, Json] | None:
+    """A postStart hook that failed (the kubelet killed its container), or that has run for minutes and does not end."""
+    state, last = container.status.get("state") or {}, container.status.get("lastState") or {}
+    if not (container.spec.get("lifecycle") or {}).get("postStart") or container.status.get("ready"):
+        return None
+    events = [
+        event
+        for event in view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or "")
+        if event_container(event) == container.name and event.get("reason") in ("FailedPostStartHook", "Started")
+    ]
+    ended = state.get("terminated") or last.get("terminated") or {}
+    failed = [event for event in events if event["reason"] == "FailedPostStartHook"]
+    if failed and ended and _about(failed[-1], ended):
+        return "PostStartHookError", event_message(failed[-1]), ended
+    reason = (state.get("waiting") or {}).get("reason")
+    began = parse_time(event_time(events[-1])) if events else None
+    if reason in ("ContainerCreating", "PodInitializing") and began is not None and not failed:
+        waited = int(view.snapshot.taken_at - began)
+        if waited >= 60:
+            return "PostStartHookRunning", f"the postStart hook has not ended after {waited} s", {}
+    return None
+
+
+def _about(event: Json, ended: Json) -> bool:
+    """Is the event about the run that ended last? The kill that follows takes at most the grace period."""
+    failed, finished = parse_time(event_time(event)), parse_time(ended.get("finishedAt"))
+    return failed is None or finished is None or failed - 120 <= finished <= failed + 900
+
+
 def _fact(view: View, pod: Json, container: ContainerView, reason: str, message: str, ended: Json) -> Fact:
-    stage = _STAGES[reason]
     events = events_where(
         view,
         ref_of(pod),
         pod["metadata"].get("uid") or "",
-        lambda event: event.get("reason") in ("Failed", "FailedPostStartHook") and event_container(event) == container.name,
+        lambda event: (
+            event.get("reason") in ("Failed", "FailedPostStartHook") and event_container(event) == container.name
+        ),
     )
-    telling = [event for event in events if len(event_message(event).split()) > 2]
+    telling = [event for event in events if len(event_message(event).split()) > 2 or event["reason"] != "Failed"]
     if not message and telling:
         message = event_message(telling[0]).removeprefix("Error: ")
     flat = " ".join(message.split())
-    spec = container.spec
-    fields = {
-        "stage": stage,
+    error = _core(flat)
+    named = _EXECUTABLE.search(error)
+    executable = (named.group("quoted") or named.group("ticked") or "") if named else ""
+    fields = _of_container(view, pod, container) | {
+        "stage": _STAGES[reason],
         "reason": reason,
         "message": flat,
-        "error": _WRAPPING.sub("", flat).removesuffix(": unknown"),
+        "error": error,
+        "executable": executable,
+        "mount.over": _mount_over(pod, container.spec, executable),
+        "restarts": container.status.get("restartCount") or 0,
+        "exit.code": ended.get("exitCode"),
+    }
+    fields |= _reference(view, pod, container, flat)
+    kind = "init container" if container.type in ("init", "sidecar") else "container"
+    where = f"pod/{pod['metadata']['name']} {kind} {container.name}"
+    proof = Proof("status", where, ended.get("finishedAt") or "", f"{reason}: {flat}")
+    return Fact(KIND, ref_of(pod), fields, pod_keys(view, pod, container.name), (proof, *map(event_proof, telling[:1])))
+
+
+def _reference(view: View, pod: Json, container: ContainerView, message: str) -> dict[str, Any]:
+    """How the container names what the error says is missing, and what there is instead."""
+    wanted = _NAMED.search(message)
+    name = (wanted.group("object") or wanted.group("name")) if wanted else ""
+    key = (wanted.group("key") or "") if wanted else ""
+    via = [
+        named.via
+        for named in names_in(pod)
+        if named.container == container.name and named.name == name and key in ("", named.key) and not named.optional
+    ]
+    found: dict[str, Any] = {"via": ", ".join(dict.fromkeys(via)), "there": (), "nearest": ()}
+    for lack in lacks(view.snapshot, pod) if name else ():
+        if lack.named.name == name and lack.named.container == container.name and key in ("", lack.named.key):
+            near = get_close_matches(key or name, lack.there, n=2, cutoff=0.5)
+            return found | {"there": lack.there, "nearest": tuple(near)}
+    return found
+
+
+def _core(message: str) -> str:
+    """The runtime's error without what wraps it; CRI-O passes on a line of runc's log with its quotes escaped."""
+    text = _WRAPPING.sub("", message)
+    if _QUOTED_LOG.search(message):
+        text = _QUOTED_LOG.sub("", text).replace('\\"', '"')
+        text = text.removesuffix('"')
+    return text.removesuffix(": unknown")
+
+
+def _of_container(view: View, pod: Json, container: ContainerView) -> dict[str, Any]:
+    """What its spec says."""
+    spec, pod_spec = container.spec, pod.get("spec") or {}
+    resources, context = spec.get("resources") or {}, spec.get("securityContext") or {}
+    shared = pod_spec.get("securityContext") or {}
+    limits = resources.get("limits") or {}
+    asks = "container" if context.get("runAsNonRoot") else "pod" if shared.get("runAsNonRoot") else ""
+    return {
         "container": container.name,
         "type": container.type,
         "image": spec.get("image") or "",
         "command": " ".join([*(spec.get("command") or []), *(spec.get("args") or [])]),
         "workingDir": spec.get("workingDir") or "",
-        "limits.memory": ((spec.get("resources") or {}).get("limits") or {}).get("memory") or "",
-        "restarts": container.status.get("restartCount") or 0,
-        "exit.code": ended.get("exitCode"),
+        "runAsUser": context.get("runAsUser", shared.get("runAsUser")),
+        "runAsNonRoot": asks,
+        "readOnlyRoot": bool(context.get("readOnlyRootFilesystem")),
+        "limits.memory": limits.get("memory") or "",
+        "limits.cpu": limits.get("cpu") or "",
+        "requests.memory": (resources.get("requests") or {}).get("memory") or "",
+        "hook": hook_text((spec.get("lifecycle") or {}).get("postStart") or {}),
         "pod": pod["metadata"]["name"],
         "namespace": pod["metadata"].get("namespace") or "",
-        "node": (pod.get("spec") or {}).get("nodeName") or "",
+        "node": pod_spec.get("nodeName") or "",
         "owner": owner_word(view, pod),
     }
-    kind = "init container" if container.type in ("init", "sidecar") else "container"
-    where = f"pod/{pod['metadata']['name']} {kind} {container.name}"
-    proof = Proof("status", where, ended.get("finishedAt") or "", f"{reason}: {flat}")
-    return Fact(KIND, ref_of(pod), fields, pod_keys(view, pod, container.name), (proof, *map(event_proof, telling[:1])))
+
+
+def hook_text(hook: Json) -> str:
+    """A lifecycle hook in words: `exec [sh -c ...]`, `httpGet :8080/warm`, `sleep 5s`."""
+    if hook.get("exec"):
+        return f"exec [{' '.join(hook['exec'].get('command') or [])}]"
+    if hook.get("httpGet"):
+        get = hook["httpGet"]
+        return f"httpGet {get.get('host') or ''}:{get.get('port')}{get.get('path') or ''}"
+    if hook.get("sleep"):
+        return f"sleep {hook['sleep'].get('seconds')}s"
+    return ""
+
+
+def _mount_over(pod: Json, container: Json, executable: str) -> str:
+    """The volume mounted at or above a file of the container, deepest first."""
+    volumes = {volume.get("name"): volume for volume in (pod.get("spec") or {}).get("volumes") or []}
+    for mount in sorted(container.get("volumeMounts") or [], key=lambda item: -len(item.get("mountPath") or "")):
+        path = (mount.get("mountPath") or "").rstrip("/")
+        if path and (executable == path or executable.startswith(f"{path}/")):
+            volume = volumes.get(mount.get("name")) or {}
+            kind = next((key for key in volume if key != "name"), "")
+            source = volume.get(kind) or {}
+            target = (
+                source.get("name") or source.get("secretName") or source.get("claimName") or source.get("path") or ""
+            )
+            return f"volume {mount.get('name')} ({f'{kind} {target}'.strip()}) at {mount.get('mountPath')}"
+    return ""
