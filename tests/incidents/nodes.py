@@ -8,7 +8,6 @@ from tests.incidents.build import (
     at,
     condition,
     container,
-    crash_loop,
     incident,
     node,
     owner_reference,
@@ -197,13 +196,12 @@ def node_cni_config_gone() -> Incident:
 
 
 @incident
-def node_calico_crashing() -> Incident:
-    made = node_incident("calico's pod on the node crashes", "cni-plugin-pod-failing", also=("crash-loop", "exit-error"),
+def node_calico_creating() -> Incident:
+    made = node_incident("calico's pod on the node does not come up", "cni-plugin-pod-failing", also=("workload-not-ready",),
                          ready="False", reason="KubeletNotReady", message=NO_CNI, ago=900, taints=[NOT_READY])  # fmt: skip
     daemons = made.add("DaemonSet", "calico-node", namespace="kube-system", spec={}, status={"desiredNumberScheduled": 1, "numberReady": 0})
-    state = container("calico-node", "docker.io/calico/node:v3.28.0", state=crash_loop("calico-node", "calico-node-8xk2p", "kube-system"),
-                      last=terminated(1, ago=40), restarts=6)  # fmt: skip
-    made.pod("calico-node-8xk2p", state, owner=daemons, namespace="kube-system", spec={"hostNetwork": True})
+    state = container("calico-node", "docker.io/calico/node:v3.28.0")
+    made.pod("calico-node-8xk2p", state, owner=daemons, namespace="kube-system", phase="Pending", spec={"hostNetwork": True}, ago=880)
     return made
 
 
