@@ -12,6 +12,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, event_first_time, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, owner_word, pod_keys
 from k8sdiag.finding import Proof
+from k8sdiag.placement import host_ports, selector_text
 from k8sdiag.podstate import ContainerView, conditions_of, containers_of, is_finished, is_quiet, is_ready, status_word
 from k8sdiag.relations import View, controller_of, network_plugin
 
@@ -48,6 +49,7 @@ FIELDS = {
     "gatesMissing": "spec.readinessGates whose condition is not True",
     "disruption.reason": "reason of condition DisruptionTarget",
     "disruption.message": "message of condition DisruptionTarget",
+    "resize": "pending or in-progress, where the pod's resources are being changed in place",
     "resize.reason": "reason of condition PodResizePending or PodResizeInProgress",
     "resize.message": "message of condition PodResizePending or PodResizeInProgress",
     "acknowledged": "status.startTime is set: a kubelet has seen the pod",
@@ -65,6 +67,9 @@ FIELDS = {
     "running": "containers that still run",
     "completed": "app containers that ended with exit code 0",
     "qos": "status.qosClass",
+    "selector": "spec.nodeSelector and required node affinity",
+    "hostPorts": "host ports the pod wants: 8080/TCP",
+    "hostPorts.taken": "which other pods of its node have them",
     "restartPolicy": "spec.restartPolicy",
     "hostNetwork": "spec.hostNetwork",
     "dnsPolicy": "spec.dnsPolicy",
@@ -75,6 +80,7 @@ FIELDS = {
 }
 
 
+_RESIZES = {"PodResizePending": "pending", "PodResizeInProgress": "in-progress"}
 _SOON = 60  # seconds after a pod's creation in which its first events come
 
 
@@ -135,6 +141,7 @@ def _fields(view: View, pod: Json) -> dict[str, Any]:
             "static": "kubernetes.io/config.mirror" in (meta.get("annotations") or {}),
         }
         | _conditions(pod)
+        | _placement(view, pod)
         | _lifecycle(view, pod)
     )
 
@@ -146,6 +153,21 @@ def _pinned(created: float | None, events: list[Json]) -> bool:
     if first is None or created is None or first > created + _SOON:
         return False
     return not any(event.get("reason") in ("Scheduled", "FailedScheduling") for event in events)
+
+
+def _placement(view: View, pod: Json) -> dict[str, Any]:
+    ports = host_ports(pod)
+    taken = [
+        f"{port[2]}/{port[1]} is taken by pod {other['metadata'].get('namespace')}/{other['metadata']['name']}"
+        for other in (view.snapshot.pods_on((pod.get("spec") or {}).get("nodeName") or "") if ports else ())
+        if other is not pod and not is_finished(other)
+        for port in sorted(ports & host_ports(other))
+    ]
+    return {
+        "selector": selector_text(pod),
+        "hostPorts": tuple(f"{port}/{protocol}" for _, protocol, port in sorted(ports)),
+        "hostPorts.taken": tuple(taken),
+    }
 
 
 def _owner(view: View, pod: Json) -> Json | None:
@@ -185,6 +207,7 @@ def _conditions(pod: Json) -> dict[str, Any]:
         "gatesMissing": tuple(gate for gate in gates if part(gate, "status") != "True"),
         "disruption.reason": part("DisruptionTarget", "reason") if disrupted else "",
         "disruption.message": part("DisruptionTarget", "message") if disrupted else "",
+        "resize": _RESIZES[resize] if part(resize, "status") == "True" else "",
         "resize.reason": part(resize, "reason"),
         "resize.message": part(resize, "message"),
     }

@@ -56,8 +56,8 @@ FIELDS = {
     "resource": "cpu, memory ... of an insufficient resource",
     "requested": "what the pod requests of that resource",
     "asks": "who in the pod requests how much of it: container app 64",
-    "largest": "the most any node has allocatable of it",
-    "freest": "the most any node has free of it, as far as pods were collected",
+    "largest": "the most any node that lacks nothing but room has allocatable of it",
+    "freest": "the most any of them has free of it, as far as pods were collected",
     "never": "requested is more than any node has",
     "offered": "some node has any of it",
     "known": "nodes were collected, so that largest and freest mean something",
@@ -74,6 +74,7 @@ FIELDS = {
     "volume": "volumes the pod's claims are bound to, and where they can be used",
     "selector": "spec.nodeSelector and required node affinity",
     "unmet": "labels asked for that no node has",
+    "label": "the first label that the nearest node lacks, as kubectl label takes it",
     "near": "labels of nodes that come near those",
     "via": "who else put the nodeSelector there: a RuntimeClass, an annotation of the namespace",
     "port": "the host port in dispute: 8080/TCP",
@@ -211,15 +212,16 @@ def _room(case: _Case) -> dict[str, Any]:
     resource = reason.parts.get("resource", "")
     if not resource:
         return dict.fromkeys(("resource", "requested", "asks", "largest", "freest"), "")
-    wanted, largest = pod_requests(pod).get(resource, 0.0), nodes.largest(resource)
+    wanted, able = pod_requests(pod).get(resource, 0.0), case.verdict.roomless()
+    largest, freest = nodes.largest(resource, able), max(nodes.freest(resource, able), 0.0)
     return {
         "resource": resource,
         "requested": format_quantity(resource, wanted),
         "asks": tuple(request_parts(pod, resource)),
-        "largest": format_quantity(resource, largest),
-        "freest": format_quantity(resource, max(nodes.freest(resource), 0)),
-        "never": wanted > largest,
-        "offered": largest > 0,
+        "largest": format_quantity(resource, largest) if nodes.nodes else "",
+        "freest": format_quantity(resource, freest) if nodes.nodes and freest < wanted else "",
+        "never": bool(nodes.nodes) and wanted > largest,
+        "offered": nodes.largest(resource) > 0,
     }
 
 
@@ -248,13 +250,19 @@ def _taint_fields(pod: Json, taint: Json) -> dict[str, Any]:
 
 
 def _labels(case: _Case) -> dict[str, Any]:
-    view, pod, nodes, reason = case.view, case.pod, case.nodes, case.reason
-    if reason.slug != "affinity":
-        return {"unmet": (), "near": (), "via": ""}
-    unmet = unmet_labels(pod, nodes.nodes)
-    near = [words for key, values in unmet for words in near_labels(key, values, nodes.nodes)]
+    view, pod, nodes = case.view, case.pod, case.nodes
+    if case.reason.slug != "affinity":
+        return {"unmet": (), "label": "", "near": (), "via": ""}
+    unmet, nearest = unmet_labels(pod, nodes.nodes), nodes.named([case.verdict.nearest])
+    wanted, among = (unmet, nodes.nodes) if unmet else (unmet_labels(pod, nearest), nearest)
+    near = [words for key, values in wanted for words in near_labels(key, values, among)]
     shown = [f"{key}={'|'.join(values)}" if values else key for key, values in unmet]
-    return {"unmet": tuple(shown), "near": tuple(dict.fromkeys(near)), "via": _via(view, pod)}
+    return {
+        "unmet": tuple(shown),
+        "label": f"{wanted[0][0]}={wanted[0][1][0] if wanted[0][1] else 'true'}" if wanted else "",
+        "near": tuple(dict.fromkeys(near)),
+        "via": _via(view, pod),
+    }
 
 
 def _via(view: View, pod: Json) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from k8sdiag.evidence import Json, Snapshot
@@ -17,6 +17,7 @@ from k8sdiag.podstate import is_finished
 from k8sdiag.quantity import format_quantity, parse_quantity
 from k8sdiag.references import claim_names
 
+ROOM = ("insufficient", "too-many-pods")
 CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 
@@ -55,6 +56,10 @@ class Verdict:
         """Nodes where this stands in the way."""
         return [name for name, found in self.by_node.items() if any(item.about == about for item in found)]
 
+    def roomless(self) -> list[str]:
+        """Nodes that lack nothing but room."""
+        return [name for name, found in self.by_node.items() if found and all(item.slug in ROOM for item in found)]
+
     def of(self, about: tuple[str, str]) -> list[tuple[str, Obstacle]]:
         """(node, obstacle) of one kind, the nearest node's first."""
         found = [(name, item) for name, items in self.by_node.items() for item in items if item.about == about]
@@ -90,13 +95,18 @@ class Nodes:
             self._used[node] = total
         return self._used[node]
 
-    def largest(self, resource: str) -> float:
-        """The most that any node has allocatable."""
-        return max((allocatable(node).get(resource, 0.0) for node in self.nodes), default=0.0)
+    def largest(self, resource: str, of: Iterable[str] = ()) -> float:
+        """The most that any node (of those named) has allocatable."""
+        return max((allocatable(node).get(resource, 0.0) for node in self.named(of)), default=0.0)
 
-    def freest(self, resource: str) -> float:
-        """The most that any node has left."""
-        return max((free(self, node, resource) for node in self.nodes), default=0.0)
+    def freest(self, resource: str, of: Iterable[str] = ()) -> float:
+        """The most that any node (of those named) has left."""
+        return max((free(self, node, resource) for node in self.named(of)), default=0.0)
+
+    def named(self, names: Iterable[str]) -> list[Json]:
+        """Nodes of these names, or all where none is given."""
+        wanted = set(names)
+        return [node for node in self.nodes if not wanted or node["metadata"]["name"] in wanted]
 
     def holders(self, node: str, resource: str) -> list[str]:
         """The pods that request most of a resource on a node: `shop/batch 1500m`."""
@@ -182,8 +192,7 @@ def _fill_in(by_node: dict[str, list[Obstacle]], refusal: Refusal, nodes: Nodes,
 
 def _first(found: list[Obstacle]) -> list[Obstacle]:
     """What the scheduler said of a node: it stops at the first filter that refuses (room is one filter)."""
-    room = ("insufficient", "too-many-pods")
-    return [item for item in found if item.slug == found[0].slug or (item.slug in room and found[0].slug in room)]
+    return [item for item in found if item.slug == found[0].slug or (item.slug in ROOM and found[0].slug in ROOM)]
 
 
 def _by_word(about: tuple[str, str], text: str, nodes: Nodes, pod: Json) -> Obstacle:
@@ -191,8 +200,8 @@ def _by_word(about: tuple[str, str], text: str, nodes: Nodes, pod: Json) -> Obst
     if slug == "insufficient":
         wanted = format_quantity(what, pod_requests(pod).get(what, 0.0))
         have = format_quantity(what, nodes.largest(what))
-        text = f"{what} requested {wanted} of {have} allocatable, and the rest is requested by pods not collected here"
-        return Obstacle(slug, text, f"free {what} there, or lower the request of {wanted}", 2, what)
+        text = f"{what} requested {wanted} of {have} allocatable, and pods that were not collected request the rest"
+        return Obstacle(slug, text, f"free {what}, or lower the request of {wanted}", 2, what)
     change = _WORDS.get(slug, f"remove what the scheduler names ({text})")
     return Obstacle(slug, f"the scheduler says: {text}", change, 4, what)
 
@@ -237,6 +246,8 @@ def _selection(pod: Json, node: Json) -> Iterator[Obstacle]:
         near = [words for key, values in wanted for words in near_labels(key, values, [node])]
         if "metadata.name" in lack.wanted:
             yield Obstacle("affinity", text, "let the pod name this node", 60)
+        elif key == "kubernetes.io/hostname":
+            yield Obstacle("affinity", text, "let the pod select this host", 4)
         elif not lack.changeable:
             yield Obstacle("affinity", text, "select its platform, with an image that is built for it", 9)
         elif lack.label:
