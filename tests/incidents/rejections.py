@@ -121,7 +121,7 @@ def reject_apparmor() -> Incident:
 
 @incident
 def reject_node_shutdown() -> Incident:
-    made = Incident("bound to a node that was shutting down", "pod/web", "reject-node-shutdown")
+    made = Incident("bound to a node that was shutting down", "pod/web", "reject-node-shutdown", also=("terminated-by-node-shutdown",))
     rejected(made, "NodeShutdown", "Pod was rejected as the node is shutting down.")
     return made
 
@@ -130,14 +130,6 @@ def reject_node_shutdown() -> Incident:
 def reject_disk_pressure() -> Incident:
     made = Incident("bound to a node under disk pressure, which is over", "pod/web", "reject-node-pressure")
     rejected(made, "Evicted", "The node had condition: [DiskPressure]. ")
-    return made
-
-
-@incident
-def reject_memory_pressure_restarted() -> Incident:
-    made = Incident("a pod that ran, refused when the kubelet started again under memory pressure", "pod/web", "reject-node-pressure")
-    ended = container(state=terminated(137, "Error", ago=55, ran=500))
-    rejected(made, "Evicted", "The node had condition: [MemoryPressure]. ", container=ended)
     return made
 
 

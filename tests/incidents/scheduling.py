@@ -575,6 +575,17 @@ def pend_node_name() -> Incident:
 
 
 @incident
+def pend_node_name_collected() -> Incident:
+    made = Incident("nodeName names no node, and the pod garbage collector has taken the pod", "pod/web", "node-name-missing", also=("podgc-deleted",))
+    state = [condition("DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists", ago=60)]
+    pod = made.pod("web", container(status=False), node=None, phase="Failed", conditions=state, spec={"nodeName": "ghost"}, ago=120)
+    made.change(120, "ADDED", pod)
+    made.change(60, "DELETED", pod)
+    made.objects.remove(pod)
+    return made
+
+
+@incident
 def pend_scheduler_error() -> Incident:
     made = Incident("the scheduler fails on the pod", "pod/web", "scheduler-error")
     text = 'running Bind plugin "DefaultBinder": binding rejected: running Bind plugin "DefaultBinder": Operation cannot be fulfilled on pods/binding "web"'
