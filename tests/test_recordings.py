@@ -54,7 +54,7 @@ def report_of(name: str) -> Report:
 @cache
 def fired_in(name: str) -> dict[str, set[str]]:
     """Rule to the subjects it holds for, before the vaguer gives way."""
-    snapshot = load(RECORDINGS / name)
+    snapshot = load(RECORDINGS / name).with_deleted(subject_of(name))
     found: dict[str, set[str]] = {}
     for fired in RULES.fire(FactIndex(derive(View(snapshot, closure(snapshot, subject_of(name)))))):
         found.setdefault(fired.playbook.id, set()).add(str(fired.anchor.ref))

@@ -40,6 +40,7 @@ _WRAPPING = re.compile(
     r"^(?:\(combined from similar events\): )?(?:Error creating(?: job)?: |"
     r"create (?P<what>Pod|Claim) (?P<name>\S+)(?: for Pod \S+)? in StatefulSet \S+ failed error: )?"
 )
+_CLAIM = re.compile(r"failed to create PVC (?P<name>[^:\s]+): ")
 _FORBIDDEN = re.compile(r'^[\w.]+ "[^"]*" is forbidden: ')
 
 
@@ -147,7 +148,7 @@ def _fact(
         "existing": existing,
         "count": event_count(events[0]) if events else 1,
         "first": event_first_time(events[-1]) if events else "",
-        "wants": _what(ref.kind, wrapping, proof),
+        "wants": _what(ref.kind, wrapping, inner, proof),
         "enforce": labels.get("pod-security.kubernetes.io/enforce") or "",
         "limitRanges": tuple(item["metadata"]["name"] for item in view.snapshot.of_kind("LimitRange", ref.namespace)),
         "derived": not events and proof is not None and proof.source == "object",
@@ -157,9 +158,10 @@ def _fact(
     return Fact(KIND, _subject(chain), fields, keys, tuple(proofs))
 
 
-def _what(kind: str, wrapping: re.Match[str] | None, proof: Proof | None) -> str:
-    if wrapping and wrapping["what"] == "Claim":
-        return f"the claim {wrapping['name']}"
+def _what(kind: str, wrapping: re.Match[str] | None, inner: str, proof: Proof | None) -> str:
+    claim = _CLAIM.match(inner)
+    if claim or (wrapping and wrapping["what"] == "Claim"):
+        return f"the claim {claim['name'] if claim else wrapping['name'] if wrapping else ''}"
     if kind == "Deployment":
         return "a ReplicaSet" if proof and "ReplicaSetCreateError" in proof.text else "its pods"
     return "a Job" if kind == "CronJob" else "its pods"
