@@ -15,7 +15,7 @@ from k8sdiag.evidence import Json, Ref, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, events_where
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import is_finished, is_ready
-from k8sdiag.relations import View, owner_chain, pods_of, top_owner
+from k8sdiag.relations import View, children_of, controller_of, owner_chain, pods_of, top_owner
 from k8sdiag.selectors import format_labels, matches_labels
 
 KIND = "service"
@@ -25,7 +25,11 @@ FIELDS = {
     "namespace": "metadata.namespace",
     "type": "spec.type",
     "selector": "spec.selector as kubectl -l takes it",
-    "matching": "pods in the namespace that the selector matches",
+    "matching": "pods in the namespace that the selector matches, but those that have ended",
+    "ended": "those that have ended (phase Failed or Succeeded), by name",
+    "template": "the workload whose pod template the selector matches, while it has no pods: deployment/web",
+    "template.replicas": "how many pods that wants",
+    "template.why": "what kept its pods from being created",
     "ready": "of those, how many are ready",
     "unready": "of those, the ones that are not, by name",
     "podsKnown": "pods of the namespace were collected",
@@ -60,13 +64,15 @@ _CLUSTER_NAME = re.compile(r"^(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.s
 def derive(view: View) -> Iterator[Fact]:
     for service in view.of_kind("Service"):
         selector = (service.get("spec") or {}).get("selector")
-        pods = [pod for pod in pods_of(view.snapshot, service) if not is_finished(pod)] if selector else []
+        chosen = pods_of(view.snapshot, service) if selector else []
+        pods = [pod for pod in chosen if not is_finished(pod)]
         fields = _fields(view, service, pods)
+        fields["ended"] = tuple(pod["metadata"]["name"] for pod in chosen if is_finished(pod))
         ref = ref_of(service)
         keys = {
             "service": (f"{ref.namespace}/{ref.name}",),
             "namespace": (ref.namespace,),
-            "pod": tuple(f"{ref.namespace}/{pod['metadata']['name']}" for pod in pods),
+            "pod": tuple(f"{ref.namespace}/{pod['metadata']['name']}" for pod in chosen),
             "workload": tuple(
                 {f"{o.kind}/{o.namespace}/{o.name}": 0 for p in pods for o in owner_chain(view.snapshot, p)}
             ),
@@ -92,6 +98,7 @@ def _fields(view: View, service: Json, pods: list[Json]) -> dict[str, Any]:
             "ready": len(ready),
             "unready": tuple(pod["metadata"]["name"] for pod in pods if not is_ready(pod)),
             "podsKnown": view.snapshot.count("Pod") > 0 or "Pod" in view.snapshot.complete,
+            **_template(view, ref.namespace, {} if pods else selector),
             "nearest": nearest,
             "nearest.owner": owner,
             "nearest.differs": differs,
@@ -212,6 +219,28 @@ def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str,
     ]
     chain = owner_chain(view.snapshot, best[1])
     return format_labels(shown), str(chain[-1] if chain else ref_of(best[1])), "; ".join(differs)
+
+
+def _template(view: View, namespace: str, selector: dict[str, str]) -> dict[str, Any]:
+    """The workload that would have the pods a Service is for, if it had any."""
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet") if selector else ():
+        for item in view.snapshot.of_kind(kind, namespace):
+            spec = item.get("spec") or {}
+            labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+            if matches_labels(selector, labels) and not controller_of(item):
+                wanted = spec.get("replicas", 1)
+                why = _refused(view, item)
+                return {"template": str(ref_of(item)), "template.replicas": wanted, "template.why": why}
+    return {"template": "", "template.replicas": None, "template.why": ""}
+
+
+def _refused(view: View, workload: Json) -> str:
+    """The newest refusal of a pod that a workload, or its ReplicaSet, was told of."""
+    for item in (*children_of(view.snapshot, workload, ["ReplicaSet"]), workload):
+        uid = item["metadata"].get("uid") or ""
+        for event in events_where(view, ref_of(item), uid, lambda event: event.get("reason") == "FailedCreate"):
+            return event_message(event)
+    return ""
 
 
 def _elsewhere(view: View, namespace: str, selector: dict[str, str]) -> Iterator[str]:

@@ -215,6 +215,14 @@ def node_kubelet_stopped() -> Incident:
 
 
 @incident
+def node_kubelet_just_stopped() -> Incident:
+    made = node_incident("systemd stopped the kubelet seconds ago; the node still says Ready", "node-kubelet-stopped")
+    made.journal("kubelet", klog("I", "kubelet.go:2569", '"SyncLoop (PLEG): event for pod" pod="shop/web"'), ago=60)
+    made.journal("kubelet", klog("I", "dynamic_cafile_content.go:175", '"Shutting down controller" name="client-ca-bundle::/etc/kubernetes/pki/ca.crt"'), ago=40)
+    return made
+
+
+@incident
 def ready_node_silent() -> Incident:
     made = Incident("a pod is not ready because its node does not report", "pod/web", "node-kubelet-silent", also=("node-not-ready-event",))
     silent_node(made)
@@ -323,8 +331,8 @@ def node_problem_detected() -> Incident:
 
 
 @incident
-def node_rebooted() -> Incident:
-    made = Incident("the node was rebooted, and the pods with it", "pod/web", "node-rebooted")
+def healthy_node_rebooted_lately() -> Incident:
+    made = Incident("healthy: the node was rebooted two minutes ago, and all is well again", "pod/web", "")
     of = next(o for o in made.objects if o["kind"] == "Node")
     made.event(of, "Rebooted", "Node node1 has been rebooted, boot id: 73595f86-4325-4fad-aeb0-9771479c10e1", ago=120)
     state = container(state=running(110), last=terminated(255, "Unknown", ago=115, ran=6000), restarts=1, ready=True)

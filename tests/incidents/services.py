@@ -37,7 +37,9 @@ def service(made: Incident, name: str = "web", *, ports: list[Json] | None = Non
 
 def web_pod(made: Incident, *, ready: bool = True, ports: list[Json] | None = None, name: str = "web-1", **parts: Any) -> Json:
     """A pod behind the Service."""
-    state = container(state=running(500), ready=ready, **({"ports": ports} if ports else {}), **parts)
+    state = container(state=running(500), ready=ready, **parts)
+    if ports:
+        state["spec"]["ports"] = ports
     return made.pod(name, state, ready=ready, labels={"app": "web"})
 
 
@@ -196,7 +198,7 @@ def healthy_service_two_workloads() -> Incident:
 
 @incident
 def svc_dns_down() -> Incident:
-    made = Incident("CoreDNS has no ready pod", "service/kube-dns", "dns-coredns-down", also=("service-no-ready-pods", "service-selector-matches-nothing"), namespace="kube-system")
+    made = Incident("CoreDNS has no ready pod", "service/kube-dns", "dns-coredns-down", also=("service-selector-matches-nothing",), namespace="kube-system")
     made.pod("other-1", container(state=running(500), ready=True), ready=True, labels={"k8s-app": "other"})
     service(made, "kube-dns", selector={"k8s-app": "kube-dns"}, ports=[{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53}], addresses=0)
     return made
@@ -288,4 +290,47 @@ def svc_ingress_port() -> Incident:
     service(made)
     backend = {"service": {"name": "web", "port": {"number": 8080}}}
     made.add("Ingress", "shop", spec={"rules": [{"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]})
+    return made
+
+
+def workload(made: Incident, replicas: int) -> Json:
+    """The Deployment behind the Service, without pods; its ReplicaSet is handed back."""
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "registry.example/shop/web:v1"}]}}
+    app = made.add("Deployment", "web", spec={"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}, status={})
+    return made.add("ReplicaSet", "web-7d4b9c6f5", metadata={"ownerReferences": [owner_reference(app)]}, spec={"replicas": replicas}, status={"replicas": 0})
+
+
+@incident
+def svc_scaled_to_zero() -> Incident:
+    made = Incident("the Deployment behind the Service is scaled to 0", "service/web", "service-workload-without-pods")
+    workload(made, 0)
+    made.pod("cache-1", container(state=running(500), ready=True), ready=True, labels={"role": "cache"})
+    service(made, addresses=0)
+    return made
+
+
+@incident
+def svc_pods_refused() -> Incident:
+    made = Incident("the Deployment behind the Service may not create pods", "service/web", "service-workload-without-pods")
+    replicas = workload(made, 2)
+    said = 'Error creating: pods "web-7d4b9c6f5-" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1'
+    made.event(replicas, "FailedCreate", said, by="replicaset-controller", count=9, ago=30, first=500)
+    made.pod("cache-1", container(state=running(500), ready=True), ready=True, labels={"role": "cache"})
+    service(made, addresses=0)
+    return made
+
+
+@incident
+def svc_pod_completed() -> Incident:
+    made = Incident("the Service's only pod has completed", "service/web", "service-pods-ended")
+    made.pod("web-1", container(state=terminated(0, "Completed", ago=60, ran=100)), phase="Succeeded", labels={"app": "web"}, spec={"restartPolicy": "Never"})
+    service(made, addresses=0)
+    return made
+
+
+@incident
+def svc_dns_not_ready() -> Incident:
+    made = Incident("CoreDNS runs and is not ready", "service/kube-dns", "dns-coredns-not-ready", also=("service-no-ready-pods",), namespace="kube-system")
+    made.pod("coredns-5d78c9869d-4xw7z", container("coredns", state=running(300)), labels={"k8s-app": "kube-dns"})
+    service(made, "kube-dns", selector={"k8s-app": "kube-dns"}, ports=[{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53}])
     return made
