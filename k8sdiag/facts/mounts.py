@@ -34,7 +34,7 @@ FIELDS = {
     "there": "the keys that the ConfigMap or Secret has, or the objects of that kind there are",
     "nearest": "of those, what looks like the name that is wrong",
     "attachment": "its VolumeAttachment, where there is one: attached or not, and the error",
-    "waited": "seconds since the pod was bound",
+    "waited.seconds": "seconds since the pod was bound",
     "count": "how often",
     "first": "when it was first seen",
     "pod": "metadata.name",
@@ -50,6 +50,7 @@ _AFTER = frozenset("Pulling Pulled Created Started FailedCreatePodSandBox".split
 _FAILED = re.compile(r'^(?P<operation>\S+)(?: .*?)? failed for volume "(?P<volume>[^"]+)" ?: (?P<error>.*)', re.DOTALL)
 _NAMED = re.compile(r'volume "(?P<volume>[^"]+)"')
 _PROCESSED = re.compile(r"failed to process volumes=\[(?P<volume>[^\] ,]+)")
+_OWNED = re.compile(r"ownership for \S*?/volumes/[^/\s]+/(?P<volume>[^/\s]+)")
 _UNMOUNTED = re.compile(r"unmounted volumes=\[(?P<volume>[^\] ,]+)")
 _SLOW = ("persistentVolumeClaim", "ephemeral", "nfs", "csi", "iscsi", "rbd", "cephfs", "glusterfs", "fc", "cinder")
 SILENCE = 120  # the kubelet gives a mount 2 min 3 s, and says nothing when they have passed
@@ -111,21 +112,21 @@ def _untold(view: View, pod: Json) -> Iterator[Fact]:
         if named.via.startswith("volume ") and not named.optional and named.kind in ("ConfigMap", "Secret"):
             told = True
             fields = _of_volume(view, pod, named.via.removeprefix("volume "))
-            fields |= {"reason": "FailedMount", "message": lack.message, "waited": waited}
+            fields |= {"reason": "FailedMount", "message": lack.message, "waited.seconds": waited}
             proof = Proof("object", f"{named.kind.lower()}/{named.name}", "", lack.text)
             yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), (proof,))
     if told or waited < SILENCE or any(event.get("type") == "Warning" for event in events):
         return
     for volume in (pod.get("spec") or {}).get("volumes") or []:
         if any(kind in volume for kind in _SLOW):
-            fields = _of_volume(view, pod, volume.get("name") or "") | {"reason": "Silent", "waited": waited}
+            fields = _of_volume(view, pod, volume.get("name") or "") | {"reason": "Silent", "waited.seconds": waited}
             yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), tuple(_proof(fields)))
 
 
 def _fields(view: View, pod: Json, event: Json) -> dict[str, Any]:
     text = event_message(event)
     found = _FAILED.match(text)
-    named = found or _NAMED.search(text) or _PROCESSED.search(text) or _UNMOUNTED.search(text)
+    named = found or _NAMED.search(text) or _OWNED.search(text) or _PROCESSED.search(text) or _UNMOUNTED.search(text)
     return _of_volume(view, pod, named.group("volume") if named else "") | {
         "reason": event["reason"],
         "operation": found.group("operation") if found else "",
@@ -155,7 +156,7 @@ def _of_volume(view: View, pod: Json, name: str) -> dict[str, Any]:
         "source": source_text(inner, source.get(inner) or {}),
         "driver": (source.get("csi") or {}).get("driver") or "",
         "attachment": _attachment(view, str(source.get("persistentVolume") or name), node),
-        "waited": int(view.snapshot.taken_at - bound) if bound is not None else None,
+        "waited.seconds": int(view.snapshot.taken_at - bound) if bound is not None else None,
         "count": 0,
         "first": "",
         "pod": pod["metadata"]["name"],

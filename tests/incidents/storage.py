@@ -240,6 +240,19 @@ def claim_provisioner_silent_at_scheduling() -> Incident:
 
 
 @incident
+def claim_provisioner_silent_pod_waits() -> Incident:
+    made = claim_provisioner_silent_at_scheduling()
+    made.title, made.subject = (
+        "as before, asked of the pod: the scheduler waits, and the pod has no condition yet",
+        "pod/db",
+    )
+    made.also = ("scheduler-not-acting",)
+    box = container(status=False, volumeMounts=[{"name": "data", "mountPath": "/data"}])
+    made.pod("db", box, node=None, phase="Pending", spec={"volumes": [DATA]}, ago=300)
+    return made
+
+
+@incident
 def claim_provisioning_failed() -> Incident:
     made = Incident("the driver cannot create the volume", "pod/db", "claim-provisioning-failed")
     storage_class(made, "fast", "disk.csi.example")
@@ -707,3 +720,12 @@ def healthy_creating() -> Incident:
 def mount_failed() -> Incident:
     made = Incident("a volume error no other rule knows", "pod/web", "mount-failed")
     return unmounted(made, DATA, "ceph: mds is laggy", operation="MountVolume.MountDevice", named="pv-1")
+
+
+@incident
+def volume_not_deleted() -> Incident:
+    made = Incident("a released volume cannot be deleted", "pv/pv-1", "volume-not-deleted")
+    held = volume(made, "pv-1", phase="Failed", holder="shop/data")
+    text = "host_path deleter only supports /tmp/.+ but received provided /srv/pv-1"
+    made.event(held, "VolumeFailedDelete", text, by="persistentvolume-controller", ago=300)
+    return made
