@@ -19,7 +19,10 @@ PACKAGE = ROOT / "k8sdiag"
 # A module imports only from lower layers; in a chain also from those named before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     # what things are, and how to read a value
-    ("clock", "quantity", "columns", "harmless", "kinds", "selectors", "evidence", "finding", "podstate", "references"),
+    (
+        *("clock", "quantity", "columns", "harmless", "kinds", "selectors", "evidence", "finding", "podstate"),
+        *("references", "endings", "lastwords", "pull_errors", "journal_words"),
+    ),
     # how things relate, are reached and are written down
     (
         *("target", "match", "redact", "relations", "placement", "wording", "timeline"),

@@ -6,12 +6,12 @@ restartCount: 5`. Quiet pods (ready, never restarted) yield nothing.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 from k8sdiag.clock import parse_time
-from k8sdiag.evidence import Json, event_message, event_time, ref_of
+from k8sdiag.endings import ended_of, is_crashing, is_recurring, killer_of, kills_of, ran_of, signal_name
+from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, event_proof, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import ContainerView, containers_of, is_quiet, probe_budget, probe_text
@@ -39,7 +39,8 @@ FIELDS = {
     "started": "status.containerStatuses[].started",
     "running.seconds": "age of status.containerStatuses[].state.running.startedAt",
     "restarts": "status.containerStatuses[].restartCount",
-    "crashing": "ends again and again: CrashLoopBackOff, or restarted and down now, or failed for good",
+    "crashing": "ends again and again: CrashLoopBackOff, down now, failed for good, or running again since just now",
+    "recurring": "runs well now, but has failed three times or more and not yet run longer than usual",
     "backoff": "the back-off in state.waiting.message (2m40s)",
     "exit.code": "exit code of the last termination (state or lastState)",
     "exit.reason": "reason of the last termination",
@@ -49,6 +50,7 @@ FIELDS = {
     "exit.started": "when the run that ended last started",
     "exit.finished": "when it last ended",
     "exit.never": "it never ran: the runtime could not start it",
+    "exit.own": "the process ended by its own doing: an error code or signal, and nobody killed it",
     "oom": "the last termination was an OOM kill",
     "killedBy": "liveness, startup, postStart, stop or '' (from the kubelet's Killing events)",
     "killedBy.inferred": "no event says so; uptime and probe settings do",
@@ -71,6 +73,10 @@ FIELDS = {
     "hostNetwork": "spec.hostNetwork",
     "restartPolicy": "spec.restartPolicy",
     "podPhase": "status.phase",
+    "podReason": "status.reason",
+    "grace": "spec.terminationGracePeriodSeconds",
+    "limits.pod": "spec.resources.limits.memory",
+    "hasStartup": "the container has a startup probe",
     "deleting": "the pod is being deleted",
     "others.running": "another app container of the pod runs",
     "previousFlag": "--previous where the last run's log is the one to read",
@@ -81,45 +87,59 @@ def derive(view: View) -> Iterator[Fact]:
     for pod in view.of_kind("Pod"):
         if is_quiet(pod):
             continue
-        kills = _kills(view, pod)
+        kills = kills_of(view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or ""))
         views = list(containers_of(pod))
         for container in views:
             yield _fact(view, pod, container, views, kills)
 
 
 def _fact(view: View, pod: Json, container: ContainerView, views: list[ContainerView], kills: dict[str, Json]) -> Fact:
-    spec, status = pod.get("spec") or {}, pod.get("status") or {}
-    fields = _state(container, spec, status, view.snapshot.taken_at)
-    ended = _ended(container.status)
+    spec, status, meta = pod.get("spec") or {}, pod.get("status") or {}, pod["metadata"]
+    created = parse_time(meta.get("creationTimestamp"))
+    fields = _state(container, spec, view.snapshot.taken_at)
+    age = view.snapshot.taken_at - created if created else None
+    fields["recurring"] = not fields["crashing"] and is_recurring(container, age, view.snapshot.taken_at)
+    ended = ended_of(container.status)
+    killer = killer_of(container, kills.get(container.name))
     fields |= _exit(ended) | _spec(container.spec, spec)
-    fields |= _killer(container, ended, kills.get(container.name), fields)
     fields |= {
-        "pod": pod["metadata"]["name"],
-        "namespace": pod["metadata"].get("namespace") or "",
+        "killedBy": killer.name,
+        "killedBy.inferred": killer.inferred,
+        "pod": meta["name"],
+        "namespace": meta.get("namespace") or "",
         "node": spec.get("nodeName") or "",
         "owner": owner_word(view, pod),
         "podPhase": status.get("phase") or "",
-        "deleting": bool(pod["metadata"].get("deletionTimestamp")),
+        "podReason": status.get("reason") or "",
+        "grace": spec.get("terminationGracePeriodSeconds"),
+        "limits.pod": ((spec.get("resources") or {}).get("limits") or {}).get("memory") or "",
+        "deleting": bool(meta.get("deletionTimestamp")),
         "others.running": any(
             other.name != container.name and "running" in (other.status.get("state") or {})
             for other in views
             if other.type == "app"
         ),
     }
+    fields["exit.own"] = _own(fields)
     proof = [_status_proof(pod, container)]
-    if fields["killedBy"] and container.name in kills:
+    if killer.name and not killer.inferred:
         proof.append(event_proof(kills[container.name]))
     return Fact(KIND, ref_of(pod), fields, pod_keys(view, pod, container.name), tuple(proof))
 
 
-def _state(container: ContainerView, spec: Json, pod_status: Json, taken_at: float) -> dict[str, Any]:
+def _own(fields: dict[str, Any]) -> bool:
+    """Did the process end by itself? Not by a probe, a hook, a stop, the kernel, an eviction or a deadline."""
+    killed = fields["killedBy"] or fields["podReason"] or fields["deleting"] or fields["exit.code"] in (0, 137, 143)
+    return fields["exit.code"] is not None and fields["exit.reason"] in ("Error", "") and not killed
+
+
+def _state(container: ContainerView, spec: Json, taken_at: float) -> dict[str, Any]:
     status = container.status
     state = status.get("state") or {}
     word = next((name for name in ("waiting", "running", "terminated") if name in state), "none")
     detail = state.get(word) or {}
     restarts = status.get("restartCount") or 0
     reason = detail.get("reason") or ""
-    ended_badly = word == "terminated" and (detail.get("exitCode") != 0 or detail.get("reason") == "OOMKilled")
     message = detail.get("message") or ""
     started_at = parse_time(detail.get("startedAt")) if word == "running" else None
     return {
@@ -133,25 +153,15 @@ def _state(container: ContainerView, spec: Json, pod_status: Json, taken_at: flo
         "running.seconds": None if started_at is None else max(0, int(taken_at - started_at)),
         "restarts": restarts,
         "backoff": message.split()[1] if message.startswith("back-off ") else "",
-        "crashing": reason == "CrashLoopBackOff"
-        or (word == "terminated" and restarts > 0 and spec.get("restartPolicy") != "Never")
-        or (ended_badly and container.type != "ephemeral"),
+        "crashing": is_crashing(container, spec.get("restartPolicy") or "Always", taken_at),
         "restartPolicy": spec.get("restartPolicy") or "Always",
         "previousFlag": " --previous" if word == "running" and status.get("lastState") else "",
     }
 
 
-def _ended(status: Json) -> Json:
-    for part in ("state", "lastState"):
-        ended = (status.get(part) or {}).get("terminated")
-        if ended:
-            return dict(ended)
-    return {}
-
-
 def _exit(ended: Json) -> dict[str, Any]:
     code = ended.get("exitCode")
-    started, finished = parse_time(ended.get("startedAt")), parse_time(ended.get("finishedAt"))
+    started = parse_time(ended.get("startedAt"))
     reason = ended.get("reason") or ""
     never = reason in ("StartError", "ContainerCannotRun") or (bool(ended) and not (started or 0) > 0 and code == 128)
     return {
@@ -159,22 +169,12 @@ def _exit(ended: Json) -> dict[str, Any]:
         "exit.reason": reason,
         "exit.message": ended.get("message") or "",
         "exit.signal": signal_name(code),
-        "exit.ran": int(finished - started) if started and finished and started > 0 else None,
+        "exit.ran": ran_of(ended),
         "exit.started": ended.get("startedAt") or "" if (started or 0) > 0 else "",
         "exit.finished": ended.get("finishedAt") or "",
         "exit.never": never,
         "oom": reason == "OOMKilled",
     }
-
-
-def signal_name(code: int | None) -> str:
-    """`SIGKILL` for 137; '' where the exit code stands for no signal (a shell's and the runtimes' 128 + n)."""
-    if code is None or not 128 < code < 193:
-        return ""
-    try:
-        return signal.Signals(code - 128).name
-    except ValueError:
-        return ""
 
 
 def _spec(container: Json, pod_spec: Json) -> dict[str, Any]:
@@ -183,7 +183,10 @@ def _spec(container: Json, pod_spec: Json) -> dict[str, Any]:
     context, pod_context = container.get("securityContext") or {}, pod_spec.get("securityContext") or {}
     image = split_image(container.get("image") or "")
     command = [*(container.get("command") or []), *(container.get("args") or [])]
-    ports = [f"{p.get('name') + ':' if p.get('name') else ''}{p.get('containerPort')}" for p in container.get("ports") or []]
+    ports = [
+        f"{port.get('name') + ':' if port.get('name') else ''}{port.get('containerPort')}"
+        for port in container.get("ports") or []
+    ]
     return {
         "image": container.get("image") or "",
         "image.registry": image.registry,
@@ -200,6 +203,7 @@ def _spec(container: Json, pod_spec: Json) -> dict[str, Any]:
         "readiness": probe_text(container.get("readinessProbe")),
         "startup": probe_text(container.get("startupProbe")),
         "startup.seconds": probe_budget(container.get("startupProbe")),
+        "hasStartup": bool(container.get("startupProbe")),
         "command": " ".join(command),
         "workingDir": container.get("workingDir") or "",
         "readOnlyRoot": bool(context.get("readOnlyRootFilesystem")),
@@ -210,54 +214,14 @@ def _spec(container: Json, pod_spec: Json) -> dict[str, Any]:
     }
 
 
-def _kills(view: View, pod: Json) -> dict[str, Json]:
-    """Container to the newest Killing event of the kubelet that gives a reason."""
-    found: dict[str, Json] = {}
-    for event in view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or ""):
-        if event.get("reason") != "Killing":
-            continue
-        words = event_message(event).split()
-        name = words[words.index("container") + 1].rstrip(",") if "container" in words[:-1] else ""
-        name = name or (words[1] if len(words) > 1 and words[0] == "Container" else "")
-        path = (event.get("involvedObject") or event.get("regarding") or {}).get("fieldPath") or ""
-        name = path[path.find("{") + 1 : -1] if path.endswith("}") else name
-        found[name] = event
-    return found
-
-
-def _killer(container: ContainerView, ended: Json, event: Json | None, fields: dict[str, Any]) -> dict[str, Any]:
-    text = event_message(event) if event and _belongs(event, ended) else ""
-    for words, killer in (
-        ("failed liveness probe", "liveness"),
-        ("failed startup probe", "startup"),
-        ("FailedPostStartHook", "postStart"),
-        ("Stopping container", "stop"),
-    ):
-        if words in text:
-            return {"killedBy": killer, "killedBy.inferred": False}
-    ran = fields["exit.ran"]
-    if ended.get("exitCode") in (137, 143) and ended.get("reason") == "Error" and fields["restarts"] and ran is not None:
-        grace = 35  # what terminationGracePeriodSeconds (30 s) and a slow worker can add
-        for killer, kind in (("startup", "startup"), ("liveness", "liveness")):
-            budget = fields[f"{kind}.seconds"]
-            if budget and budget - 15 <= ran <= budget + grace:
-                return {"killedBy": killer, "killedBy.inferred": True}
-    return {"killedBy": "", "killedBy.inferred": False}
-
-
-def _belongs(event: Json, ended: Json) -> bool:
-    """Is this Killing event about the last termination, and not an older one? A kill takes at most the grace period."""
-    killed, finished = parse_time(event_time(event)), parse_time(ended.get("finishedAt"))
-    return killed is None or finished is None or killed - 60 <= finished <= killed + 120
-
-
 def _status_proof(pod: Json, container: ContainerView) -> Proof:
     status = container.status
     parts, time = [], ""
     for part in ("state", "lastState"):
-        for word, detail in (status.get(part) or {}).items():
-            detail = detail or {}
-            shown = [f"{key}={detail[key]}" for key in ("reason", "exitCode", "signal") if detail.get(key) not in (None, "")]
+        for word, said in (status.get(part) or {}).items():
+            detail = said or {}
+            told = [key for key in ("reason", "exitCode", "signal") if detail.get(key) not in (None, "")]
+            shown = [f"{key}={detail[key]}" for key in told]
             parts.append(f"{part}: {word} {' '.join(shown)}".rstrip())
             time = time or detail.get("finishedAt") or detail.get("startedAt") or ""
             if detail.get("message"):
