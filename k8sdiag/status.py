@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k8sdiag.evidence import Json, Ref, Snapshot
+from k8sdiag.evidence import Json, Ref, Snapshot, ref_of
 from k8sdiag.podstate import conditions_of, is_finished, is_ready, status_word
 from k8sdiag.relations import pods_of
 
@@ -86,8 +86,20 @@ def _service(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
     return f"{ready}/{len(pods)} endpoints ready", ready > 0
 
 
+def _claim(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
+    """A claim that waits for its first pod (WaitForFirstConsumer) and has none is as it should be."""
+    phase = str((obj.get("status") or {}).get("phase") or "")
+    storage_class = snapshot.get("StorageClass", "", (obj.get("spec") or {}).get("storageClassName") or "") or {}
+    events = snapshot.events_of(ref_of(obj), (obj.get("metadata") or {}).get("uid") or "")
+    waits = storage_class.get("volumeBindingMode") == "WaitForFirstConsumer" or (
+        bool(events) and events[-1].get("reason") == "WaitForFirstConsumer"
+    )
+    return phase or "present", phase in ("", "Bound") or (phase == "Pending" and waits and not pods_of(snapshot, obj))
+
+
 _READERS = {
     "Pod": _pod,
+    "PersistentVolumeClaim": _claim,
     "Deployment": _replicas,
     "ReplicaSet": _replicas,
     "StatefulSet": _replicas,

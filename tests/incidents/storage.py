@@ -311,7 +311,7 @@ def claim_consumer_bypasses_scheduler() -> Incident:
 
 @incident
 def healthy_claim_waits_for_pod() -> Incident:
-    made = Incident("healthy: a claim that no pod uses yet, of a class that waits for one", "pod/web", "")
+    made = Incident("healthy: a claim that no pod uses yet, of a class that waits for one", "pvc/data", "")
     storage_class(made, "local-path", "rancher.io/local-path", binding="WaitForFirstConsumer", default=True)
     says(made, claim(made, storage_class="local-path"), "WaitForFirstConsumer", WAITS)
     made.pod("web", container(state=running(500), ready=True), ready=True)
