@@ -72,14 +72,15 @@ FIELDS = {
     "or '' (unknown)",
     "error": "the core of the message, without the wrapping of kubelet and runtime",
     "host": "the host that was asked (a registry's real address may differ from its name: registry-1.docker.io)",
-    "server": "the address that was dialled, IP:port",
+    "server": "the address that was dialled, IP:port, where the host is another",
     "dns": "the DNS server that was asked, IP:port",
     "status": "HTTP status code of the answer",
 }
 _WRAPPING = re.compile(
     r"\(combined from similar events\): |rpc error: code = \w+ desc = |Error response from daemon: "
     r"|[Ff]ailed to (?:pull and unpack|pull|inspect|resolve) (?:sandbox )?(?:image|reference) \"[^\"]*\": "
-    r"|failed to get sandbox image \"[^\"]*\": |failed to copy: |httpReadSeeker: failed open: |failed to do request: "
+    r"|failed (?:to get sandbox|pulling) image \"[^\"]*\": "
+    r"|failed to copy: |httpReadSeeker: failed open: |failed to do request: "
     r"|(?:Error )?(?:initializing|copying system|reading) (?:source|image from source|blob) \S+: "
     r"|unable to copy from source \S+: |(?:error )?pinging (?:container|docker) registry \S+: "
     r"|(?:Head|Get|Post) \"?https?://[^\s\"]+\"?: "
@@ -96,12 +97,13 @@ def taken_apart(message: str, reason: str = "", image: str = "") -> dict[str, An
     """`FIELDS` of a message about an image, the message being on one line."""
     lookup, asked, dialled, status = (shape.search(message) for shape in (_LOOKUP, _HOST, _DIALLED, _STATUS))
     host = lookup.group(1) if lookup else (asked.group(1) or asked.group(2)).rstrip(":") if asked else ""
+    server = "" if lookup or not dialled else dialled.group(1) or dialled.group(2)
     plain = _PATHS.sub("", message.replace(image, "") if image else message)  # names of images are no errors
     return {
         "problem": _problem(plain, reason, host),
         "error": core(message),
         "host": host,
-        "server": "" if lookup or not dialled else dialled.group(1) or dialled.group(2),
+        "server": server if server != host else "",
         "dns": (lookup.group(2) or "") if lookup else "",
         "status": next((int(code) for code in status.groups() if code), None) if status else None,
     }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from k8sdiag.clock import parse_time
-from k8sdiag.evidence import Json, Ref, ref_of
+from k8sdiag.evidence import Json, Ref, event_message, ref_of
 from k8sdiag.facts import Fact
 from k8sdiag.finding import Proof
 from k8sdiag.placement import taint_text
@@ -125,7 +125,7 @@ def _plugin(view: View, node: Json) -> dict[str, Any]:
         "plugin.pod": pod["metadata"]["name"],
         "plugin.namespace": pod["metadata"].get("namespace") or "",
         "plugin.status": status_word(pod),
-        "plugin.message": trouble_of(pod),
+        "plugin.message": trouble_of(pod) or _warned(view, pod),
     }
 
 
@@ -146,6 +146,12 @@ def trouble_of(pod: Json) -> str:
             return f"container {container.name}: exit code {ended['exitCode']} ({ended.get('reason')})"
     message = (conditions_of(pod).get("PodScheduled") or {}).get("message")
     return str(message or "")
+
+
+def _warned(view: View, pod: Json) -> str:
+    """What the newest warning about a pod says: the status of one that waits for a volume tells nothing."""
+    events = view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or "")
+    return next((event_message(event) for event in reversed(events) if event.get("type") == "Warning"), "")
 
 
 def _proof(view: View, node: Json) -> Iterator[Proof]:

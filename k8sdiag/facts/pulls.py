@@ -42,7 +42,7 @@ FIELDS = {
     "secrets": "spec.imagePullSecrets[].name",
     "secrets.missing": "pull secrets that the kubelet could not read",
     "secrets.unusable": "pull secrets that exist and hold no registry credentials, with their type",
-    "secrets.unused": "Secrets of the namespace that hold registry credentials and that the pod does not name",
+    "secrets.unused": "Secrets of the namespace with registry credentials that neither the pod nor its account names",
     "secrets.elsewhere": "namespaces that do have a missing pull secret",
     "secrets.account": "imagePullSecrets of the pod's ServiceAccount, where the pod has none of them",
     "stalled": "seconds since a pull began that has not ended",
@@ -74,7 +74,7 @@ _FAULTS = (
 
 def derive(view: View) -> Iterator[Fact]:
     for pod in view.of_kind("Pod"):
-        if is_quiet(pod) or is_finished(pod):
+        if is_quiet(pod) or is_finished(pod) or pod["metadata"].get("deletionTimestamp"):
             continue
         for container in containers_of(pod):
             waiting = (container.status.get("state") or {}).get("waiting") or {}
@@ -116,7 +116,8 @@ def _failed(view: View, pod: Json, container: ContainerView, waiting: Json) -> F
         "reason": waiting["reason"],
         "message": line,
         "volume": volume,
-        "host": fields["registry"] if not fields.get("host") else taken_apart(line)["host"],
+        "which": f"volume {volume} of {fields['which']}" if volume else fields["which"],
+        "host": fields["host"] or fields["registry"],
         "attempts": event_count(failures[0]) if failures else None,
         "stalled": None,
         "queue": (),
@@ -236,7 +237,7 @@ def _secrets(view: View, pod: Json) -> dict[str, Any]:
             for name in named
             if name in there and not _holds(there[name])
         ),
-        "secrets.unused": tuple(name for name, secret in there.items() if name not in named and _holds(secret)),
+        "secrets.unused": tuple(name for name in there if name not in (*named, *lent) and _holds(there[name])),
         "secrets.elsewhere": tuple(elsewhere),
         "secrets.account": tuple(name for name in lent if name not in named),
     }

@@ -77,7 +77,7 @@ _BEFORE = frozenset((None, "", "ContainerCreating", "PodInitializing"))
 
 def derive(view: View) -> Iterator[Fact]:
     for pod in view.of_kind("Pod"):
-        if is_quiet(pod) or is_finished(pod) or _has_sandbox(pod):
+        if is_quiet(pod) or is_finished(pod) or pod["metadata"].get("deletionTimestamp") or _has_sandbox(pod):
             continue
         ref, uid = ref_of(pod), pod["metadata"].get("uid") or ""
         events = events_where(view, ref, uid, lambda event: event.get("reason") in REASONS)
@@ -100,14 +100,14 @@ def _fact(
     message = said.removeprefix("(combined from similar events): ").removeprefix("Failed to create pod sandbox: ")
     line = " ".join(message.split())
     plugin, began = _PLUGIN.search(line), parse_time(first)
-    asked = taken_apart(line)
+    asked, stage = taken_apart(line), _stage(line)
     fields = {
         "reason": reason,
         "message": line,
-        "error": _core(line),
-        "stage": _stage(line),
+        "error": asked["error"] if stage == "image" else _core(line),
+        "stage": stage,
         "plugin": next((name for name in plugin.groups() if name), "") if plugin else "",
-        **{name: asked[name] if _stage(line) == "image" else "" for name in ("problem", "host", "server", "dns")},
+        **{name: asked[name] if stage == "image" else "" for name in ("problem", "host", "server", "dns")},
         "count": count,
         "first": first,
         "seconds": int(view.snapshot.taken_at - began) if began else None,

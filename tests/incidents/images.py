@@ -9,7 +9,8 @@ HEAD = "failed to do request: Head"
 
 def containerd(image: str, error: str, code: str = "") -> str:
     """containerd's wrapping of an error met while it resolves an image (1.6, 1.7 and 2.x say it alike)."""
-    known = image if "." in image.split("/")[0] or ":" in image.split("/")[0] else f"docker.io/{image}"
+    host = image.split("/", 1)[0]
+    known = image if "." in host or ":" in host else f"docker.io/{image}"
     prefix = f"rpc error: code = {code} desc = " if code else ""
     return f'{prefix}failed to pull and unpack image "{known}": failed to resolve reference "{known}": {error}'
 
@@ -193,6 +194,13 @@ def registry_wants_credentials_unnamed() -> Incident:
     error = containerd(image, "pulling from host registry.example failed with status code [manifests v1]: 401 Unauthorized")
     made = pull("the pull secret is there, and the pod does not name it", "registry-wants-credentials", image, error)
     pull_secret(made, "regcred")
+    return made
+
+
+@incident
+def registry_wants_credentials_later() -> Incident:
+    made = registry_wants_credentials_unnamed()
+    made.title = "the ServiceAccount got its pull secret after the pod was made"
     made.add("ServiceAccount", "default", imagePullSecrets=[{"name": "regcred"}])
     return made
 

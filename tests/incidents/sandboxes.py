@@ -25,6 +25,7 @@ NOT_READY = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns "
     "error: cni plugin not initialized"
 )
+LOG_RULES = ("log-lock-held", "log-config-invalid", "log-rbac-forbidden", "log-apiserver-unreachable", "log-file-missing")
 
 
 def without_sandbox(ago: float = 300) -> list[Json]:
@@ -71,10 +72,9 @@ def flannel(made: Incident, *, init: Json | None = None, main: Json | None = Non
     return pod
 
 
-def flannel_crash(title: str, rule: str, log: str, *, subject: str = "daemonset/kube-flannel-ds", bare: bool = True,
-                  also: str = "log-lock-held") -> Incident:  # fmt: skip
+def flannel_crash(title: str, rule: str, log: str, *, subject: str = "daemonset/kube-flannel-ds", bare: bool = True) -> Incident:
     """flannel's daemon ends with these last words."""
-    made = Incident(title, subject, rule, ("cni-plugin-pod-crashes", also))
+    made = Incident(title, subject, rule, ("cni-plugin-pod-crashes", *LOG_RULES))
     state = crash_loop("kube-flannel", "kube-flannel-ds-x7k2m")
     main = container("kube-flannel", image="ghcr.io/flannel-io/flannel:v0.25.6", state=state, last=terminated(1, ago=30, ran=1), restarts=6,
                      command=["/opt/bin/flanneld", "--ip-masq", "--kube-subnet-mgr"])  # fmt: skip
@@ -132,7 +132,7 @@ def flannel_not_permitted() -> Incident:
     log = ("E1121 22:39:31.502345       1 main.go:227] Failed to create SubnetManager: error retrieving pod spec for "
            "'shop/kube-flannel-ds-x7k2m': pods \"kube-flannel-ds-x7k2m\" is forbidden: User \"system:serviceaccount:shop:flannel\" "
            'cannot get resource "pods" in API group "" in the namespace "shop"')  # fmt: skip
-    return flannel_crash("flannel's ClusterRoleBinding is for another namespace", "flannel-not-permitted", log, also="log-rbac-forbidden")
+    return flannel_crash("flannel's ClusterRoleBinding is for another namespace", "flannel-not-permitted", log)
 
 
 @incident
@@ -141,14 +141,14 @@ def flannel_api_unreachable() -> Incident:
            "'shop/kube-flannel-ds-x7k2m': Get \"https://10.96.0.1:443/api/v1/namespaces/shop/pods/kube-flannel-ds-x7k2m\": dial tcp "
            "10.96.0.1:443: i/o timeout")  # fmt: skip
     return flannel_crash("kube-proxy does not run, so flannel does not reach the API server", "flannel-api-unreachable", log,
-                         subject="node/node1", also="log-apiserver-unreachable")  # fmt: skip
+                         subject="node/node1")  # fmt: skip
 
 
 @incident
 def flannel_net_conf() -> Incident:
     log = ("E1121 22:39:31.502345       1 main.go:227] Failed to create SubnetManager: error parsing subnet config: invalid character "
            "'}' looking for beginning of object key string")  # fmt: skip
-    return flannel_crash("a stray comma in net-conf.json", "flannel-net-conf", log, also="log-config-invalid")
+    return flannel_crash("a stray comma in net-conf.json", "flannel-net-conf", log)
 
 
 @incident
@@ -447,4 +447,14 @@ def sandbox_failed_before_pull() -> Incident:
     made.event(pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {NETWORK}plugin type=\"flannel\" failed (add): open "
                "/run/flannel/subnet.env: no such file or directory", ago=280)  # fmt: skip
     made.event(pod, "Failed", f'Failed to pull image "{image}": {error}', count=4, ago=20, first=270, container="app")
+    return made
+
+
+@incident
+def cni_plugin_volume_missing() -> Incident:
+    made = Incident("flannel waits for its ConfigMap, and the node for flannel", "node/node1", "cni-plugin-pod-failing", ("mount-configmap-missing",))
+    pod = flannel(made, init=container("install-cni-plugin", state=waiting("PodInitializing")))
+    made.event(pod, "FailedMount", 'MountVolume.SetUp failed for volume "flannel-cfg" : configmap "kube-flannel-cfg" not found', count=9,
+               ago=20, first=380)  # fmt: skip
+    bare_node(made)
     return made
