@@ -19,6 +19,11 @@ class ContainerView(NamedTuple):
     spec: Json
     status: Json
 
+    @property
+    def what(self) -> str:
+        """The type in words."""
+        return "container" if self.type == "app" else f"{self.type} container"
+
 
 def containers_of(pod: Json) -> Iterator[ContainerView]:
     """Every container of a pod, in the order it starts them; `status` is {} where the kubelet reported none."""

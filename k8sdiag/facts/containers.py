@@ -27,6 +27,7 @@ FIELDS = {
     "node": "spec.nodeName",
     "owner": "what to change: deployment/web, or pod/web",
     "type": "init, sidecar, app or ephemeral",
+    "what": "the type in words: container, init container, sidecar container or ephemeral container",
     "image": "spec.containers[].image",
     "image.registry": "host of spec.containers[].image",
     "image.repository": "path of spec.containers[].image",
@@ -145,6 +146,7 @@ def _state(container: ContainerView, spec: Json, taken_at: float) -> dict[str, A
     return {
         "name": container.name,
         "type": container.type,
+        "what": container.what,
         "state": word,
         "reason": reason,
         "message": message,

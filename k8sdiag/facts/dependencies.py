@@ -51,6 +51,7 @@ FIELDS = {
     "dnsPolicy": "spec.dnsPolicy",
     "container": "the container's name",
     "type": "init, sidecar or app",
+    "what": "the type in words: container, init container, sidecar container or ephemeral container",
     "pod": "metadata.name",
     "namespace": "metadata.namespace",
     "node": "spec.nodeName",
@@ -95,7 +96,8 @@ _OUTCOMES = (
         re.compile(
             r"ETIMEDOUT|Errno 110\b|i/o timeout|(?:connect\w*|dial|request|operation|read) (?:\w+ )?time[d ]?-? ?out"
             r"|connection timed out|ConnectTimeout|context deadline exceeded|timed out (?:waiting|connecting|after)"
-            r"|timeout expired|download timed out|(?:cannot|can't|could not|unable to|failed to) (?:reach|connect)"
+            r"|NoBrokersAvailable|ServerSelectionTimeout|no reachable servers|timeout expired|download timed out"
+            r"|(?:cannot|can't|could not|unable to|failed to) (?:reach|connect)"
             r".{0,120}time[d ]?-? ?out",
             re.IGNORECASE,
         ),
@@ -216,6 +218,7 @@ def _fields(
         "dnsPolicy": spec.get("dnsPolicy") or "",
         "container": container.name,
         "type": container.type,
+        "what": container.what,
         "pod": meta["name"],
         "namespace": meta.get("namespace") or "",
         "node": spec.get("nodeName") or "",

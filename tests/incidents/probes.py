@@ -365,6 +365,20 @@ def sidecar_startup() -> Incident:
 
 
 @incident
+def readiness_flaps() -> Incident:
+    made = Incident("ready and not ready by turns, ready at the moment", "pod/web", "readiness-flapping")
+    state = container(state=running(400), ready=True, readinessProbe=http())
+    for number in range(6):
+        ready = number % 2 == 1
+        state["status"]["ready"] = ready
+        made.change(300 - 40 * number, "MODIFIED", made.pod("web", state, ready=ready))
+    made.objects = [item for item in made.objects if item["kind"] != "Event"]
+    pod = made.pod("web", state, ready=True)
+    made.event(pod, "Unhealthy", f"Readiness probe failed: {TIMEOUT}", count=12, ago=110, first=300, container="app")
+    return made
+
+
+@incident
 def healthy_probe_noise() -> Incident:
     made = Incident("healthy: readiness failed while it started", "pod/web", "")
     pod = made.pod(
