@@ -55,6 +55,8 @@ MAX_ENTRIES = 20_000
 NOW = 25.0
 """A dead runtime is complained of every second: older complaints are of a runtime that answers again."""
 API_NOW = 60.0
+API_NOW_READY = 30.0
+"""While the node still counts as Ready, and nobody else says that it is cut off."""
 SETTLED = 20.0
 PAUSE = 60.0
 _RUNTIME_FIELDS = ("runtime", "runtime.name", "runtime.socket", "runtime.error", "runtime.seconds", "runtime.stopped")
@@ -82,8 +84,11 @@ _CNI_CONFIG = re.compile(r"no network config found in (\S+?): |cni config load f
 _SERVER = re.compile(r"https://([^/\s\"\\]+)/")
 _API = re.compile(
     r"Failed to (?:ensure lease exists|update lease)|Error updating node status|Unable to (?:register|update) node"
-    r"|[Ff]ailed to (?:watch|list)|Unable to write event|no relationship found|Failed to contact API server"
+    r"|[Ff]ailed to (?:watch|list)|Unable to write event|Failed to contact API server"
 )
+_OWN = re.compile(r"lease|node status|(?:register|update) node")
+_PERSONAL = ("unauthorized", "forbidden")
+"""Refusals that count only of the node's own objects: of ConfigMaps of pods that come and go they are common noise."""
 _API_GOOD = re.compile(r"Successfully registered node|Caches populated|SyncLoop (?:ADD|UPDATE|DELETE)\" source=\"api\"")
 _API_KINDS = (
     ("expired", re.compile(r"certificate has expired|certificate is expired|is after ")),
@@ -168,8 +173,10 @@ def _read_complaint(seen: _Seen, entry: JournalEntry, text: str) -> None:
         seen.runtime.append(entry)
     if "NetworkReady=false" in text:
         seen.network = entry
-    if _API.search(text) and _api_kind(text):
-        seen.api.append(entry)
+    if _API.search(text) and "no relationship found" not in text:
+        kind = _api_kind(text)
+        if kind and (kind not in _PERSONAL or _OWN.search(text)):
+            seen.api.append(entry)
 
 
 def _fields(view: View, name: str, node: Json | None, seen: _Seen) -> tuple[dict[str, Any], list[Proof]]:
@@ -203,7 +210,7 @@ def _fields(view: View, name: str, node: Json | None, seen: _Seen) -> tuple[dict
     for part, found in (
         _runtime(view, name, node, seen, message, beat, now),
         _network(view, name, seen, message, beat, now),
-        _api(seen, beat, now),
+        _api(seen, max(beat, _renewed(view, name)), now - (API_NOW_READY if fields["ready"] == "True" else API_NOW)),
     ):
         fields |= part
         proof += found
@@ -288,10 +295,10 @@ def _network(
     return {"network": text, "network.config": config}, proof
 
 
-def _api(seen: _Seen, beat: float, now: float) -> tuple[dict[str, Any], list[Proof]]:
+def _api(seen: _Seen, beat: float, since: float) -> tuple[dict[str, Any], list[Proof]]:
     """What keeps it from the API server: at least three complaints, the last of them new, and no heartbeat since."""
     kept = _streak([entry for entry in seen.api if entry.at > beat + 5])
-    if len(kept) < 3 or now - kept[-1].at > API_NOW:
+    if len(kept) < 3 or kept[-1].at < since:
         return {"api": "", "api.error": "", "api.server": "", "api.seconds": None}, []
     last = kept[-1]
     server = _SERVER.search(last.message)
@@ -299,9 +306,16 @@ def _api(seen: _Seen, beat: float, now: float) -> tuple[dict[str, Any], list[Pro
         "api": _api_kind(last.message),
         "api.error": _error(last.message),
         "api.server": server.group(1) if server else "",
-        "api.seconds": int(now - kept[0].at),
+        "api.seconds": int(last.at - kept[0].at),
     }
     return fields, [_line(kept[0]), _line(last)]
+
+
+def _renewed(view: View, name: str) -> float:
+    """When the node's Lease was last renewed: until then the API server was there for it."""
+    lease = view.snapshot.get("Lease", "kube-node-lease", name) or {}
+    renewed = parse_time((lease.get("spec") or {}).get("renewTime")) or 0.0
+    return renewed if renewed <= view.snapshot.taken_at else 0.0
 
 
 def _api_kind(text: str) -> str:

@@ -325,6 +325,11 @@ def healthy_node_cordoned() -> Incident:
 
 
 @incident
+def healthy_node_tainted() -> Incident:
+    return node_incident("healthy: a node for some pods only", "", taints=[{"key": "dedicated", "value": "batch", "effect": "NoSchedule"}])
+
+
+@incident
 def node_problem_detected() -> Incident:
     said = condition("ReadonlyFilesystem", "True", "FilesystemIsReadOnly", "Remounting filesystem read-only", 300)
     return node_incident("the node problem detector sees a read-only file system", "node-problem-condition", conditions=[said])
@@ -401,7 +406,18 @@ def node_api_unreachable() -> Incident:
 @incident
 def node_api_refused() -> Incident:
     made = node_incident("the API server's port refuses the kubelet; the node still counts as Ready", "kubelet-api-unreachable")
+    made.add("Lease", "node1", namespace="kube-node-lease", spec={"holderIdentity": "node1", "renewTime": at(35)})
     api_errors(made, "dial tcp 192.0.2.1:6443: connect: connection refused")
+    return made
+
+
+@incident
+def healthy_api_restarted() -> Incident:
+    made = node_incident("healthy: the API server was restarted, and the kubelet has renewed its Lease since", "")
+    api_errors(made, "dial tcp 192.0.2.1:6443: connect: connection refused")
+    noise = '"Unhandled Error" err="object-\\"shop\\"/\\"db\\": Failed to watch *v1.Secret: failed to list *v1.Secret: secrets \\"db\\" is forbidden: User \\"system:node:node1\\" cannot list resource \\"secrets\\" in API group \\"\\" in the namespace \\"shop\\": no relationship found between node \'node1\' and this object"'
+    made.journal("kubelet", *[klog("E", "reflector.go:166", noise)] * 4, ago=2)
+    made.add("Lease", "node1", namespace="kube-node-lease", spec={"holderIdentity": "node1", "renewTime": at(0)})
     return made
 
 
@@ -432,8 +448,8 @@ def node_clock_ahead() -> Incident:
 def node_credentials_refused() -> Incident:
     made = node_incident("the kubelet's certificate carries another node's name", "kubelet-unauthorized")
     silent_node(made)
-    denied = 'nodes "node1" is forbidden: node "node9" is not allowed to modify node "node1"'
-    made.journal("kubelet", *[klog("E", "kubelet_node_status.go:110", f'"Unable to register node with API server, reason is forbidden" err="{denied}" node="node1"'.replace('"node9"', '\\"node9\\"'))] * 4, ago=2)
+    denied = 'nodes \\"node1\\" is forbidden: node \\"node9\\" is not allowed to modify node \\"node1\\"'
+    made.journal("kubelet", *[klog("E", "kubelet_node_status.go:110", f'"Unable to register node with API server, reason is forbidden" err="{denied}" node="node1"')] * 4, ago=2)
     return made
 
 
