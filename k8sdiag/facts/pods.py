@@ -12,7 +12,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, event_first_time, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, owner_word, pod_keys
 from k8sdiag.finding import Proof
-from k8sdiag.placement import host_ports, selector_text
+from k8sdiag.placement import host_ports, selector_text, taint_text, untolerated
 from k8sdiag.podstate import ContainerView, conditions_of, containers_of, is_finished, is_quiet, is_ready, status_word
 from k8sdiag.relations import View, controller_of, network_plugin
 
@@ -68,6 +68,8 @@ FIELDS = {
     "completed": "app containers that ended with exit code 0",
     "qos": "status.qosClass",
     "selector": "spec.nodeSelector and required node affinity",
+    "taint": "a NoExecute taint of its node that it does not tolerate: key=value:NoExecute",
+    "taint.key": "key of that taint",
     "hostPorts": "host ports the pod wants: 8080/TCP",
     "hostPorts.taken": "which other pods of its node have them",
     "restartPolicy": "spec.restartPolicy",
@@ -163,7 +165,11 @@ def _placement(view: View, pod: Json) -> dict[str, Any]:
         if other is not pod and not is_finished(other)
         for port in sorted(ports & host_ports(other))
     ]
+    node = view.snapshot.get("Node", "", (pod.get("spec") or {}).get("nodeName") or "")
+    taints = [taint for taint in untolerated(pod, node) if taint.get("effect") == "NoExecute"] if node else []
     return {
+        "taint": taint_text(taints[0]) if taints else "",
+        "taint.key": taints[0].get("key") or "" if taints else "",
         "selector": selector_text(pod),
         "hostPorts": tuple(f"{port}/{protocol}" for _, protocol, port in sorted(ports)),
         "hostPorts.taken": tuple(taken),

@@ -18,12 +18,14 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why a neighbour rule refuses a node: slug, rule in words, what holds there, and the pods concerned."""
+    """Why a neighbour rule refuses a node: slug, rule in words, what holds there, the pods concerned, and a change
+    (where it is another than is usual)."""
 
     slug: str
     rule: str
     text: str
     pods: tuple[str, ...] = ()
+    change: str = ""
 
 
 @dataclass(slots=True)
@@ -154,7 +156,8 @@ class Asked:
             yield from self._spread(constraint, counts, labels)
         for item in self.terms:
             yield from self._term(item, labels)
-        for other, term, value in self.refusing:
+        refused = any(True for item in self.terms for _ in self._term(item, labels))
+        for other, term, value in self.refusing if not refused else ():  # the scheduler stops at its own rules
             if labels.get(term.get("topologyKey") or "") == value:
                 rule = term_words("podAntiAffinity", term)
                 text = f"pod {name_of(other)} on {other['spec']['nodeName']} keeps it away ({rule})"
@@ -163,7 +166,8 @@ class Asked:
     def _spread(self, item: Json, counts: dict[str, int], labels: Json) -> Iterator[Objection]:
         key, rule = item.get("topologyKey") or "", spread_words(item)
         if key not in labels:
-            yield Objection("spread", rule, f"it has no label {key}, which the topology spread constraint needs")
+            text = f"it has no label {key}, which the topology spread constraint needs"
+            yield Objection("spread", rule, text, change=f"label it {key}=VALUE, or spread over a label that it has")
             return
         least = min(counts.values(), default=0)
         if len(counts) < (item.get("minDomains") or 0):

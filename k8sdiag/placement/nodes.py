@@ -175,7 +175,7 @@ def verdict_of(nodes: Nodes, pod: Json, refusal: Refusal) -> Verdict:
         return Verdict("", "", by_node)
     nearest = min(held, key=lambda name: sum(item.weight for item in held[name]))
     changes = list(dict.fromkeys(item.change for item in held[nearest]))
-    return Verdict(f"on node {nearest}, {' and '.join(changes)}", nearest, by_node)
+    return Verdict(f"on node {nearest}, {'; and '.join(changes)}", nearest, by_node)
 
 
 def _fill_in(by_node: dict[str, list[Obstacle]], refusal: Refusal, nodes: Nodes, pod: Json) -> None:
@@ -327,4 +327,5 @@ def _volumes(snapshot: Snapshot, bounds: list[Bound], node: Json) -> Iterator[Ob
 
 def _neighbourly(asked: Asked, node: Json) -> Iterator[Obstacle]:
     for item in asked.objections(node):
-        yield Obstacle(item.slug, item.text, _WORDS[item.slug], 3, pods=item.pods, rule=item.rule)
+        change = item.change or _WORDS[item.slug]
+        yield Obstacle(item.slug, item.text, change, 3, pods=item.pods, rule=item.rule)
