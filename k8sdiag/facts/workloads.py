@@ -13,8 +13,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, Ref, ref_of
 from k8sdiag.facts import Fact, workload_key
 from k8sdiag.finding import Proof
-from k8sdiag.placement.labels import lacking
-from k8sdiag.placement.taints import taint_text, untolerated
+from k8sdiag.placement.daemons import left_out
 from k8sdiag.podstate import conditions_of, is_finished, is_ready, status_word
 from k8sdiag.relations import View, controller_of, owner_chain, pods_of
 from k8sdiag.selectors import format_selector
@@ -37,6 +36,10 @@ FIELDS = {
     "short": "what it lacks in words: 0 of 3 pods ready, only 1 of 3 pods updated",
     "stuck.seconds": "how long the longest of those pods has not been ready; the controller's age where it has none",
     "pods.words": "the pods that are not ready, with their STATUS",
+    "gone": "it has been deleted; the history tells how it last was",
+    "ttl": "spec.ttlSecondsAfterFinished of a Job",
+    "parallelism": "spec.parallelism of a Job",
+    "complete": "condition Complete of a Job is True",
     "owned": "the controller that owns it, where that is known: deployment/web",
     "started": "status.startTime of a Job is set",
     "top": "the uppermost controller: cronjob/report of a Job it made, else itself",
@@ -110,8 +113,14 @@ def derive(view: View) -> Iterator[Fact]:
         for obj in view.of_kind(kind):
             if kind == "ReplicaSet" and not (obj.get("spec") or {}).get("replicas") and controller_of(obj):
                 continue  # an older revision, scaled to nothing
-            if not _well(obj):
+            if not _well(obj) or _gone(view, obj):
                 yield _fact(view, obj)
+
+
+def _gone(view: View, obj: Json) -> bool:
+    """Deleted, and known from a recording's history only."""
+    changes = view.snapshot.history_of(ref_of(obj))
+    return bool(changes) and changes[-1].type == "DELETED"
 
 
 def _well(obj: Json) -> bool:
@@ -119,10 +128,14 @@ def _well(obj: Json) -> bool:
     spec, status, kind = obj.get("spec") or {}, obj.get("status") or {}, obj.get("kind")
     desired, ready = wanted_and_ready(obj)
     if kind in ("Job", "CronJob", "HorizontalPodAutoscaler", "PodDisruptionBudget"):
-        return any(c.get("type") == "Complete" and c.get("status") == "True" for c in status.get("conditions") or [])
+        return _complete(status)
     lagging = (status.get("observedGeneration") or 0) < (obj["metadata"].get("generation") or 0)
     enough = desired > 0 and ready >= desired and _updated(obj) >= desired
     return enough and not spec.get("paused") and not lagging and not _bad(obj) and not status.get("numberMisscheduled")
+
+
+def _complete(status: Json) -> bool:
+    return any(c.get("type") == "Complete" and c.get("status") == "True" for c in status.get("conditions") or [])
 
 
 def _updated(obj: Json) -> int:
@@ -169,6 +182,7 @@ def _fact(view: View, obj: Json) -> Fact:
         "word": str(ref),
         "owned": str(chain[1]) if len(chain) > 1 and view.snapshot.find(chain[1]) else "",
         "top": str(chain[-1]),
+        "gone": _gone(view, obj),
         "desired": desired,
         "ready": ready,
         "behind": ready < desired or (ref.kind == "DaemonSet" and not status.get("observedGeneration")),
@@ -182,11 +196,14 @@ def _fact(view: View, obj: Json) -> Fact:
         "selector": format_selector(spec.get("selector")) if isinstance(spec.get("selector"), dict) else "",
         "nodeSelector": format_selector({"matchLabels": template.get("nodeSelector") or {}}),
         "template.restartPolicy": template.get("restartPolicy") or "",
+        "nodes": view.snapshot.count("Node"),
+        "unplaced": tuple(left_out(obj, view.snapshot.of_kind("Node"))) if ref.kind == "DaemonSet" else (),
+        "misscheduled": status.get("numberMisscheduled") or 0,
         "age": _since(view, meta.get("creationTimestamp")),
     }
     fields |= _pods(view, obj, pods, desired, ready)
     fields |= _batch(view, ref, spec, status, str(bad.get("message") or ""))
-    fields |= _rolling(spec, status, pods) | _placing(view, obj) | _policies(view, ref, spec, status)
+    fields |= _rolling(spec, status, pods) | _policies(view, ref, spec, status)
     keys = {"workload": tuple(workload_key(item) for item in chain), "namespace": (ref.namespace,)}
     return Fact(KIND, ref, fields, keys, tuple(_proof(ref, obj, desired, ready, bad)))
 
@@ -240,6 +257,9 @@ def _batch(view: View, ref: Ref, spec: Json, status: Json, message: str) -> dict
         "replacement": spec.get("podReplacementPolicy") or "",
         "policy": _policy_rule(spec, message),
         "completions": spec.get("completions"),
+        "parallelism": spec.get("parallelism"),
+        "ttl": spec.get("ttlSecondsAfterFinished"),
+        "complete": _complete(status),
         "backoffLimit": spec.get("backoffLimit"),
         "deadline": spec.get("activeDeadlineSeconds") or spec.get("progressDeadlineSeconds"),
         "schedule": spec.get("schedule") or "",
@@ -294,36 +314,6 @@ def _rolling(spec: Json, status: Json, pods: list[Json]) -> dict[str, Any]:
         "ordinal.status": status_word(names[ordinal]) if ordinal else "",
         "revision": newest,
         "updating": newest != (status.get("currentRevision") or ""),
-    }
-
-
-_DAEMONS_TOLERATE = tuple(
-    {"key": f"node.kubernetes.io/{name}", "operator": "Exists"}
-    for name in (
-        *("not-ready", "unreachable", "unschedulable", "network-unavailable"),
-        *("disk-pressure", "memory-pressure", "pid-pressure"),
-    )
-)
-
-
-def _placing(view: View, obj: Json) -> dict[str, Any]:
-    """Why a DaemonSet has no pod on some nodes: its controller asks for selector, affinity and taints only."""
-    status = obj.get("status") or {}
-    unplaced = []
-    if obj.get("kind") == "DaemonSet":
-        spec = dict((((obj.get("spec") or {}).get("template") or {}).get("spec")) or {})
-        spec["tolerations"] = [*(spec.get("tolerations") or []), *_DAEMONS_TOLERATE]
-        pod = {"metadata": {}, "spec": spec}
-        for node in view.snapshot.of_kind("Node"):
-            lacks = lacking(pod, node)
-            why = [f"lacks {lack.wanted}" + (f" (it has {lack.has})" if lack.has else "") for lack in lacks]
-            why += [f"has taint {taint_text(taint)}, which it does not tolerate" for taint in untolerated(pod, node)]
-            if why:
-                unplaced.append(f"{node['metadata']['name']} {' and '.join(why)}")
-    return {
-        "nodes": view.snapshot.count("Node"),
-        "unplaced": tuple(unplaced),
-        "misscheduled": status.get("numberMisscheduled") or 0,
     }
 
 

@@ -608,3 +608,55 @@ def healthy_autoscaler() -> Incident:
     limited = condition("ScalingLimited", "True", "TooFewReplicas", "the desired replica count is less than the minimum replica count")
     valid = condition("ScalingActive", "True", "ValidMetricFound", "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)")
     return autoscaler("healthy: an autoscaler at its minimum", "", ABLE, valid, limited)
+
+
+# drains, deletions, and Jobs without room
+
+
+def drained(title: str, subject: str) -> Incident:
+    """A cordoned node, and a budget that lets its pod not go."""
+    made = Incident(title, subject, "drain-blocked-by-budget")
+    found = next(o for o in made.objects if o["kind"] == "Node")
+    found["spec"] = {"unschedulable": True, "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]}
+    budget(made, healthy=1, needed=1, expected=1, minAvailable=1)
+    below = replica_set(made, deployment(made, ready=1), pods=1, ready=1)
+    made.pod(f"web-{HASH}-x7k2p", container(state=running(), ready=True), ready=True, owner=below, labels={"app": "web"})
+    return made
+
+
+@incident
+def drain_blocked_by_budget() -> Incident:
+    return drained("a budget holds up the drain of a node, as its pod sees it", f"pod/web-{HASH}-x7k2p")
+
+
+@incident
+def drain_blocked_by_budget_node() -> Incident:
+    return drained("a budget holds up the drain of a node, as the node sees it", "node/node1")
+
+
+@incident
+def job_parallelism_zero() -> Incident:
+    made = Incident("a Job that is allowed no pods", "job/report", "job-parallelism-zero")
+    job(made, parallelism=0)
+    return made
+
+
+@incident
+def job_removed_after_ttl() -> Incident:
+    made = Incident("a finished Job was removed after its ttl", "job/report", "job-removed-after-ttl")
+    done = [condition("Complete", "True", "CompletionsReached", "Reached expected number of succeeded pods", ago=60)]
+    found = job(made, ttlSecondsAfterFinished=30, conditions=done, status={"succeeded": 1})
+    made.objects.remove(found)
+    made.change(300, "ADDED", found)
+    made.change(30, "DELETED", found)
+    return made
+
+
+@incident
+def workload_was_deleted() -> Incident:
+    made = Incident("a Deployment was deleted", "deployment/web", "workload-was-deleted")
+    found = deployment(made, ready=1)
+    made.objects.remove(found)
+    made.change(300, "ADDED", found)
+    made.change(30, "DELETED", found)
+    return made
