@@ -61,7 +61,8 @@ def derive(view: View) -> Iterator[Fact]:
     all_down = len(nodes) > 1 and not any(is_ready(node) for node in nodes)
     for node in view.of_kind("Node"):
         name = node["metadata"]["name"]
-        yield Fact(KIND, Ref("Node", "", name), _fields(view, node, all_down), {"node": (name,)}, tuple(_proof(view, node)))
+        fields = _fields(view, node, all_down)
+        yield Fact(KIND, Ref("Node", "", name), fields, {"node": (name,)}, tuple(_proof(view, node)))
 
 
 def _fields(view: View, node: Json, all_down: bool) -> dict[str, Any]:
