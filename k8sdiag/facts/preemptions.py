@@ -86,8 +86,7 @@ def _once(view: View, ref: Ref) -> Json:
 
 
 def _keys(view: View, ref: Ref, pod: Json) -> Keys:
-    """A victim that is gone is tied to its controller by its name: ReplicaSet web-5579d475ff made web-5579d475ff-x62kh.
-    """
+    """A victim that is gone is tied to its controller by its name: ReplicaSet web-5579d made web-5579d-x62kh."""
     if pod:
         return {key: values for key, values in pod_keys(view, pod).items() if key in KEYS}
     keys: Keys = {"pod": (f"{ref.namespace}/{ref.name}",), "namespace": (ref.namespace,), "workload": ()}

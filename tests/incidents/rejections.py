@@ -4,7 +4,15 @@ from tests.incidents.build import Incident, Json, condition, container, incident
 from tests.incidents.scheduling import busy, deployment
 
 
-def rejected(made: Incident, reason: str, message: str, *, pinned: bool = False, prefix: str = "Pod was rejected: ", **more: object) -> Json:
+def rejected(
+    made: Incident,
+    reason: str,
+    message: str,
+    *,
+    pinned: bool = False,
+    prefix: str = "Pod was rejected: ",
+    **more: object,
+) -> Json:
     """A pod that the kubelet refused, as 1.33 leaves it: no container statuses, phase Failed."""
     name = str(more.pop("name", "web"))
     part = more.pop("container", None) or container(status=False)
@@ -121,7 +129,12 @@ def reject_apparmor() -> Incident:
 
 @incident
 def reject_node_shutdown() -> Incident:
-    made = Incident("bound to a node that was shutting down", "pod/web", "reject-node-shutdown", also=("terminated-by-node-shutdown",))
+    made = Incident(
+        "bound to a node that was shutting down",
+        "pod/web",
+        "reject-node-shutdown",
+        also=("terminated-by-node-shutdown",),
+    )
     rejected(made, "NodeShutdown", "Pod was rejected as the node is shutting down.")
     return made
 
@@ -169,7 +182,9 @@ def resized(made: Incident, kind: str, reason: str, message: str) -> Json:
 @incident
 def resize_infeasible() -> Incident:
     made = Incident("resized to more cpu than the node has", "pod/web", "resize-infeasible")
-    resized(made, "PodResizePending", "Infeasible", "Node didn't have enough capacity: cpu, requested: 4000, capacity: 2000")
+    resized(
+        made, "PodResizePending", "Infeasible", "Node didn't have enough capacity: cpu, requested: 4000, capacity: 2000"
+    )
     return made
 
 
@@ -199,7 +214,13 @@ def healthy_resizing() -> Incident:
 @incident
 def preempted_by_kubelet() -> Incident:
     made = Incident("a static pod needed the room", "pod/web", "preempted-by-kubelet")
-    target = condition("DisruptionTarget", "True", "TerminationByKubelet", "Pod was preempted by Kubelet to accommodate a critical pod.", ago=60)
+    target = condition(
+        "DisruptionTarget",
+        "True",
+        "TerminationByKubelet",
+        "Pod was preempted by Kubelet to accommodate a critical pod.",
+        ago=60,
+    )
     ended = container(state=terminated(137, "Error", ago=60, ran=500))
     status = {"reason": "Preempting", "message": "Preempted in order to admit critical pod"}
     pod = made.pod("web", ended, phase="Failed", conditions=[target], status=status)

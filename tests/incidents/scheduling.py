@@ -1,6 +1,17 @@
 """Pods that the scheduler cannot place: each reason it gives, on clusters of one node and of several."""
 
-from tests.incidents.build import Incident, Json, at, condition, container, incident, node, owner_reference, running, uid
+from tests.incidents.build import (
+    Incident,
+    Json,
+    at,
+    condition,
+    container,
+    incident,
+    node,
+    owner_reference,
+    running,
+    uid,
+)
 
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
@@ -58,7 +69,12 @@ def three_nodes(made: Incident) -> None:
 
 @incident
 def pend_three_nodes() -> Incident:
-    made = Incident("three nodes, three obstacles: control-plane taint, memory, a label", "deployment/web", "node-selector-unmatched", nodes=())
+    made = Incident(
+        "three nodes, three obstacles: control-plane taint, memory, a label",
+        "deployment/web",
+        "node-selector-unmatched",
+        nodes=(),
+    )
     made.add("Node", "cp-1", namespace="", **node(name="cp-1", labels={"disk": "ssd"}, taints=[CONTROL_PLANE]))
     made.add("Node", "worker-1", namespace="", **node(name="worker-1", labels={"disk": "ssd"}))
     made.add("Node", "worker-2", namespace="", **node(name="worker-2", labels={"disktype": "ssd"}))
@@ -76,7 +92,9 @@ def pend_three_nodes() -> Incident:
 
 @incident
 def pend_three_nodes_memory() -> Incident:
-    made = Incident("three nodes; the least is in the way where memory is short", "pod/web", "insufficient-resource", nodes=())
+    made = Incident(
+        "three nodes; the least is in the way where memory is short", "pod/web", "insufficient-resource", nodes=()
+    )
     made.add("Node", "cp-1", namespace="", **node(name="cp-1", taints=[CONTROL_PLANE]))
     made.add("Node", "gpu-1", namespace="", **node(name="gpu-1", taints=[{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}], unschedulable=True))  # fmt: skip
     made.add("Node", "worker-1", namespace="", **node(name="worker-1"))
@@ -144,7 +162,10 @@ def pend_gpu_in_use() -> Incident:
 def pend_hugepages() -> Incident:
     made = Incident("no huge pages are set aside", "pod/db", "hugepages-not-set-aside", nodes=())
     made.add("Node", "node1", namespace="", **node(allocatable={"hugepages-2Mi": "0", "hugepages-1Gi": "0"}))
-    pages = {"requests": {"hugepages-2Mi": "512Mi", "memory": "1Gi"}, "limits": {"hugepages-2Mi": "512Mi", "memory": "1Gi"}}
+    pages = {
+        "requests": {"hugepages-2Mi": "512Mi", "memory": "1Gi"},
+        "limits": {"hugepages-2Mi": "512Mi", "memory": "1Gi"},
+    }
     no_node_for(made, "db", refused("1 Insufficient hugepages-2Mi"), container(resources=pages))
     return made
 
@@ -165,9 +186,13 @@ def pend_too_many_pods() -> Incident:
 @incident
 def pend_taint_dedicated() -> Incident:
     made = Incident("a taint, and a toleration with another value", "pod/web", "untolerated-taint", nodes=())
-    made.add("Node", "node1", namespace="", **node(taints=[{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]))
+    made.add(
+        "Node", "node1", namespace="", **node(taints=[{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}])
+    )
     tolerations = [{"key": "dedicated", "operator": "Equal", "value": "db", "effect": "NoSchedule"}]
-    no_node_for(made, "web", refused("1 node(s) had untolerated taint {dedicated: gpu}"), spec={"tolerations": tolerations})
+    no_node_for(
+        made, "web", refused("1 node(s) had untolerated taint {dedicated: gpu}"), spec={"tolerations": tolerations}
+    )
     return made
 
 
@@ -175,7 +200,9 @@ def pend_taint_dedicated() -> Incident:
 def pend_taint_old_wording() -> Incident:
     made = Incident("a taint without value, as 1.23 words it", "pod/web", "untolerated-taint", nodes=())
     made.add("Node", "node1", namespace="", **node(taints=[{"key": "maintenance", "effect": "NoExecute"}]))
-    no_node_for(made, "web", "0/1 nodes are available: 1 node(s) had taint {maintenance: }, that the pod didn't tolerate.")
+    no_node_for(
+        made, "web", "0/1 nodes are available: 1 node(s) had taint {maintenance: }, that the pod didn't tolerate."
+    )
     return made
 
 
@@ -189,17 +216,23 @@ def pend_control_plane_only() -> Incident:
 
 @incident
 def pend_node_condition_unseen() -> Incident:
-    made = Incident("a node that is not ready, of which nothing was collected", "pod/web", "node-condition-taint", nodes=())
+    made = Incident(
+        "a node that is not ready, of which nothing was collected", "pod/web", "node-condition-taint", nodes=()
+    )
     no_node_for(made, "web", refused("1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }"))
     return made
 
 
 @incident
 def pend_cloud_uninitialized() -> Incident:
-    made = Incident("no cloud-controller-manager initialises the node", "pod/web", "cloud-provider-uninitialized", nodes=())
+    made = Incident(
+        "no cloud-controller-manager initialises the node", "pod/web", "cloud-provider-uninitialized", nodes=()
+    )
     taint = {"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"}
     made.add("Node", "node1", namespace="", **node(taints=[taint]))
-    no_node_for(made, "web", refused("1 node(s) had untolerated taint {node.cloudprovider.kubernetes.io/uninitialized: true}"))
+    no_node_for(
+        made, "web", refused("1 node(s) had untolerated taint {node.cloudprovider.kubernetes.io/uninitialized: true}")
+    )
     return made
 
 
@@ -225,7 +258,9 @@ def pend_selector_case() -> Incident:
 @incident
 def pend_selector_runtime_class() -> Incident:
     made = Incident("the nodeSelector comes from a RuntimeClass", "pod/web", "node-selector-unmatched")
-    made.add("RuntimeClass", "sandboxed", namespace="", handler="runsc", scheduling={"nodeSelector": {"sandbox": "gvisor"}})
+    made.add(
+        "RuntimeClass", "sandboxed", namespace="", handler="runsc", scheduling={"nodeSelector": {"sandbox": "gvisor"}}
+    )
     spec = {"runtimeClassName": "sandboxed", "nodeSelector": {"sandbox": "gvisor"}}
     no_node_for(made, "web", refused("1 node(s) didn't match Pod's node affinity/selector"), spec=spec)
     return made
@@ -233,9 +268,16 @@ def pend_selector_runtime_class() -> Incident:
 
 @incident
 def pend_arch() -> Incident:
-    made = Incident("the pod wants arm64, the nodes are amd64", "pod/web", "node-platform-unmatched", also=("node-selector-unmatched",))
+    made = Incident(
+        "the pod wants arm64, the nodes are amd64",
+        "pod/web",
+        "node-platform-unmatched",
+        also=("node-selector-unmatched",),
+    )
     selector = {"kubernetes.io/arch": "arm64"}
-    no_node_for(made, "web", refused("1 node(s) didn't match Pod's node affinity/selector"), spec={"nodeSelector": selector})
+    no_node_for(
+        made, "web", refused("1 node(s) didn't match Pod's node affinity/selector"), spec={"nodeSelector": selector}
+    )
     return made
 
 
@@ -245,7 +287,9 @@ def pend_node_affinity() -> Incident:
     made.add("Node", "node1", namespace="", **node(labels={"topology.kubernetes.io/zone": "eu-1a"}))
     term = {"matchExpressions": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["eu-1c"]}]}
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
-    no_node_for(made, "web", refused("1 node(s) didn't match Pod's node affinity/selector"), spec={"affinity": affinity})
+    no_node_for(
+        made, "web", refused("1 node(s) didn't match Pod's node affinity/selector"), spec={"affinity": affinity}
+    )
     return made
 
 
@@ -313,7 +357,13 @@ def spread_over(key: str) -> Json:
 
 @incident
 def pend_spread() -> Incident:
-    made = Incident("spread over zones, one of which is cordoned", "deployment/web", "topology-spread-skew", also=("candidate-nodes-cordoned",), nodes=())
+    made = Incident(
+        "spread over zones, one of which is cordoned",
+        "deployment/web",
+        "topology-spread-skew",
+        also=("candidate-nodes-cordoned",),
+        nodes=(),
+    )
     zone = "topology.kubernetes.io/zone"
     made.add("Node", "node-a", namespace="", **node(name="node-a", labels={zone: "a"}))
     made.add("Node", "node-b", namespace="", **node(name="node-b", labels={zone: "b"}, unschedulable=True, taints=[{"key": "example.com/gone", "effect": "NoExecute"}]))  # fmt: skip
@@ -356,7 +406,9 @@ def volume(made: Incident, name: str, claimed: str, labels: Json | None = None, 
         "csi": {"driver": "csi.example.com", "volumeHandle": name},
         "claimRef": {"kind": "PersistentVolumeClaim", "namespace": "shop", "name": claimed, "uid": uid("PersistentVolumeClaim", "shop", claimed)},
     } | spec  # fmt: skip
-    return made.add("PersistentVolume", name, namespace="", spec=body, status={"phase": "Bound"}, metadata={"labels": labels or {}})
+    return made.add(
+        "PersistentVolume", name, namespace="", spec=body, status={"phase": "Bound"}, metadata={"labels": labels or {}}
+    )
 
 
 @incident
@@ -390,7 +442,11 @@ def pend_claim_ephemeral() -> Incident:
 
 @incident
 def pend_volume_missing() -> Incident:
-    made = Incident("the claim is bound to a volume that is not there, and the claim was not collected", "pod/db", "pod-volume-missing")
+    made = Incident(
+        "the claim is bound to a volume that is not there, and the claim was not collected",
+        "pod/db",
+        "pod-volume-missing",
+    )
     text = 'persistentvolumeclaim "data" bound to non-existent persistentvolume "pv-1"'
     no_node_for(made, "db", refused(text), spec=mounts("data"))
     return made
@@ -398,7 +454,13 @@ def pend_volume_missing() -> Incident:
 
 @incident
 def pend_volume_elsewhere() -> Incident:
-    made = Incident("a local volume on a node that is cordoned", "pod/db", "volume-elsewhere", also=("candidate-nodes-cordoned",), nodes=())
+    made = Incident(
+        "a local volume on a node that is cordoned",
+        "pod/db",
+        "volume-elsewhere",
+        also=("candidate-nodes-cordoned",),
+        nodes=(),
+    )
     for name in ("worker-1", "worker-2"):
         made.add("Node", name, namespace="", **node(name=name, unschedulable=name == "worker-2"))
     claim(made, "data", "pv-local")
@@ -454,7 +516,14 @@ def pend_read_write_once_pod() -> Incident:
     volume(made, "pv-1", "data")
     busy(made, "db-5579d475ff-aaaaa", owner=replicas, labels={"app": "db"}, spec=mounts("data"))
     text = "1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
-    no_node_for(made, "db-5579d475ff-x62kh", refused(text, 1, NO_VICTIMS), owner=replicas, labels={"app": "db"}, spec=mounts("data"))
+    no_node_for(
+        made,
+        "db-5579d475ff-x62kh",
+        refused(text, 1, NO_VICTIMS),
+        owner=replicas,
+        labels={"app": "db"},
+        spec=mounts("data"),
+    )
     return made
 
 
@@ -470,7 +539,9 @@ def pend_volume_none_unseen() -> Incident:
 
 @incident
 def pend_preemption_waits() -> Incident:
-    made = Incident("a pod of lower priority takes its time to die", "pod/high", "preemption-waits", also=("insufficient-resource",))
+    made = Incident(
+        "a pod of lower priority takes its time to die", "pod/high", "preemption-waits", also=("insufficient-resource",)
+    )
     spec = {"priority": 1000, "priorityClassName": "high"}
     made.add("PriorityClass", "high", namespace="", value=1000)
     going = {"deletionTimestamp": at(-540), "deletionGracePeriodSeconds": 600}
@@ -482,12 +553,33 @@ def pend_preemption_waits() -> Incident:
 
 @incident
 def pend_preempted() -> Incident:
-    made = Incident("a pod of higher priority took the place of a Deployment's pod", "deployment/low", "preempted-and-pending", also=("insufficient-resource",))
+    made = Incident(
+        "a pod of higher priority took the place of a Deployment's pod",
+        "deployment/low",
+        "preempted-and-pending",
+        also=("insufficient-resource",),
+    )
     replicas = deployment(made, "low", 1, 0)
     made.add("PriorityClass", "high", namespace="", value=1000)
-    high = busy(made, "high", spec={"priority": 1000, "priorityClassName": "high"}, container={"resources": {"requests": {"cpu": "1500m"}}})
-    old = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "low-5579d475ff-aaaaa", "namespace": "shop", "uid": uid("old")}}
-    made.event(old, "Preempted", f"Preempted by pod {high['metadata']['uid']} on node node1", kind="Normal", by="default-scheduler", ago=595)
+    high = busy(
+        made,
+        "high",
+        spec={"priority": 1000, "priorityClassName": "high"},
+        container={"resources": {"requests": {"cpu": "1500m"}}},
+    )
+    old = {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": "low-5579d475ff-aaaaa", "namespace": "shop", "uid": uid("old")},
+    }
+    made.event(
+        old,
+        "Preempted",
+        f"Preempted by pod {high['metadata']['uid']} on node node1",
+        kind="Normal",
+        by="default-scheduler",
+        ago=595,
+    )
     message = refused("1 Insufficient cpu", 1, NO_VICTIMS)
     no_node_for(made, "low-5579d475ff-x62kh", message, asks(cpu="1500m"), owner=replicas, labels={"app": "low"})
     return made
@@ -496,13 +588,22 @@ def pend_preempted() -> Incident:
 @incident
 def term_preempted() -> Incident:
     made = Incident("a pod that must make way still terminates", "pod/low", "preempted-by-scheduler")
-    high = no_node_for(made, "high", refused("1 Insufficient cpu", 1, NO_VICTIMS), asks(cpu="1500m"), spec={"priority": 1000})
+    high = no_node_for(
+        made, "high", refused("1 Insufficient cpu", 1, NO_VICTIMS), asks(cpu="1500m"), spec={"priority": 1000}
+    )
     text = "default-scheduler: preempting to accommodate a higher priority pod"
     target = condition("DisruptionTarget", "True", "PreemptionByScheduler", text, ago=5)
     going = {"deletionTimestamp": at(-25), "deletionGracePeriodSeconds": 30}
     low = busy(made, "low", metadata=going, container={"resources": {"requests": {"cpu": "1500m"}}})
     low["status"]["conditions"].append(target)
-    made.event(low, "Preempted", f"Preempted by pod {high['metadata']['uid']} on node node1", kind="Normal", by="default-scheduler", ago=5)
+    made.event(
+        low,
+        "Preempted",
+        f"Preempted by pod {high['metadata']['uid']} on node node1",
+        kind="Normal",
+        by="default-scheduler",
+        ago=5,
+    )
     return made
 
 
@@ -546,7 +647,14 @@ def pend_no_nodes() -> Incident:
 def pend_scheduler_name() -> Incident:
     made = Incident("no scheduler of that name", "deployment/web", "scheduler-name-unknown")
     replicas = deployment(made, replicas=1, ready=0)
-    made.pod("web-5579d475ff-x62kh", container(), node=None, phase="Pending", owner=replicas, spec={"schedulerName": "gpu-scheduler"})
+    made.pod(
+        "web-5579d475ff-x62kh",
+        container(),
+        node=None,
+        phase="Pending",
+        owner=replicas,
+        spec={"schedulerName": "gpu-scheduler"},
+    )
     return made
 
 
@@ -570,15 +678,30 @@ def pend_gated() -> Incident:
 def pend_node_name() -> Incident:
     made = Incident("nodeName names no node", "deployment/web", "node-name-missing")
     replicas = deployment(made, replicas=1, ready=0, nodeName="ghost")
-    made.pod("web-5579d475ff-x62kh", container(status=False), node=None, phase="Pending", owner=replicas, spec={"nodeName": "ghost"}, ago=25)
+    made.pod(
+        "web-5579d475ff-x62kh",
+        container(status=False),
+        node=None,
+        phase="Pending",
+        owner=replicas,
+        spec={"nodeName": "ghost"},
+        ago=25,
+    )
     return made
 
 
 @incident
 def pend_node_name_collected() -> Incident:
-    made = Incident("nodeName names no node, and the pod garbage collector has taken the pod", "pod/web", "node-name-missing", also=("podgc-deleted",))
+    made = Incident(
+        "nodeName names no node, and the pod garbage collector has taken the pod",
+        "pod/web",
+        "node-name-missing",
+        also=("podgc-deleted",),
+    )
     state = [condition("DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists", ago=60)]
-    pod = made.pod("web", container(status=False), node=None, phase="Failed", conditions=state, spec={"nodeName": "ghost"}, ago=120)
+    pod = made.pod(
+        "web", container(status=False), node=None, phase="Failed", conditions=state, spec={"nodeName": "ghost"}, ago=120
+    )
     made.change(120, "ADDED", pod)
     made.change(60, "DELETED", pod)
     made.objects.remove(pod)
@@ -618,7 +741,12 @@ def pend_extender_refuses() -> Incident:
 
 @incident
 def podgc_deleted() -> Incident:
-    made = Incident("the pod's node is gone, and a finalizer holds the pod", "pod/web", "podgc-deleted", also=("terminating-finalizer",))
+    made = Incident(
+        "the pod's node is gone, and a finalizer holds the pod",
+        "pod/web",
+        "podgc-deleted",
+        also=("terminating-finalizer",),
+    )
     gone = condition("DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists", ago=60)
     meta = {"deletionTimestamp": at(60), "deletionGracePeriodSeconds": 0, "finalizers": ["example.com/guard"]}
     state = container(state=running(900), ready=True)
@@ -640,6 +768,17 @@ def healthy_preempted_replaced() -> Incident:
     made = Incident("healthy: a pod was preempted, and its Deployment has another", "deployment/web", "")
     replicas = deployment(made, replicas=1)
     busy(made, "web-5579d475ff-x62kh", owner=replicas, labels={"app": "web"})
-    old = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "web-5579d475ff-aaaaa", "namespace": "shop", "uid": uid("old")}}
-    made.event(old, "Preempted", f"Preempted by pod {uid('high')} on node node1", kind="Normal", by="default-scheduler", ago=1005)
+    old = {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": "web-5579d475ff-aaaaa", "namespace": "shop", "uid": uid("old")},
+    }
+    made.event(
+        old,
+        "Preempted",
+        f"Preempted by pod {uid('high')} on node node1",
+        kind="Normal",
+        by="default-scheduler",
+        ago=1005,
+    )
     return made
