@@ -184,6 +184,22 @@ def evict_taint_slow() -> Incident:
 
 
 @incident
+def evict_taint_bare_pod() -> Incident:
+    made = Incident("a NoExecute taint has evicted a pod that nobody replaces", "pod/web", "terminating-by-taint")
+    made.add("Node", "node1", namespace="", **node(taints=[{"key": "maintenance", "value": "now", "effect": "NoExecute"}]))
+    said = condition("DisruptionTarget", "True", "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", 60)
+    ready = [condition("Ready", "True", ago=600), condition("ContainersReady", "True", ago=600), condition("PodScheduled", "True", ago=600)]
+    pod = made.pod("web", container(state=running(600), ready=True), ready=True, conditions=[said, *ready],
+                   metadata={"deletionTimestamp": at(30), "deletionGracePeriodSeconds": 30})  # fmt: skip
+    made.event(pod, "TaintManagerEviction", "Marking for deletion Pod shop/web", kind="Normal", by="taint-eviction-controller", ago=60)
+    made.event(pod, "Killing", "Stopping container app", kind="Normal", ago=60, container="app")
+    made.change(30, "DELETED", pod)
+    made.objects.remove(pod)
+    made.change(600, "ADDED", pod)
+    return made
+
+
+@incident
 def evict_node_shutdown() -> Incident:
     made = Incident("the node was shut down under the pod", "pod/web", "terminated-by-node-shutdown")
     said = "Pod was terminated in response to imminent node shutdown."
