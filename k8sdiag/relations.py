@@ -39,14 +39,28 @@ class View:
         return self.refs is None or ref in self.refs
 
     def of_kind(self, kind: str) -> Iterator[Json]:
-        """Objects of a kind in scope."""
+        """Objects of a kind in scope; of everything, without failed pods that their Job has got over."""
         if self.refs is None:
-            yield from self.snapshot.of_kind(kind)
+            for obj in self.snapshot.of_kind(kind):
+                if kind != "Pod" or not overcome(self.snapshot, obj):
+                    yield obj
             return
         for ref in sorted(r for r in self.refs if r.kind == kind):
             found = self.snapshot.find(ref)
             if found is not None:
                 yield found
+
+
+def overcome(snapshot: Snapshot, pod: Json) -> bool:
+    """A failed pod of a Job that has completed since: a later try succeeded."""
+    if (pod.get("status") or {}).get("phase") != "Failed":
+        return False
+    owner = controller_of(pod) or {}
+    job = snapshot.get("Job", (pod.get("metadata") or {}).get("namespace") or "", owner.get("name") or "")
+    if owner.get("kind") != "Job" or job is None:
+        return False
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return any(item.get("type") == "Complete" and item.get("status") == "True" for item in conditions)
 
 
 def controller_of(obj: Json) -> Json | None:
@@ -143,6 +157,8 @@ def closure(snapshot: Snapshot, subject: Ref) -> frozenset[Ref]:
         found.add(Ref(target.get("kind") or "", subject.namespace, target.get("name") or ""))
     pods = _telling_pods(subject, pods_of(snapshot, obj))
     for pod in pods:
+        if subject.kind != "Pod" and overcome(snapshot, pod):
+            continue
         found.add(ref_of(pod))
         found.update(owner_chain(snapshot, pod))
         found.update(_around_pod(snapshot, pod))
