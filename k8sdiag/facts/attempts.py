@@ -39,7 +39,8 @@ def derive(view: View) -> Iterator[Fact]:
     for job in view.of_kind("Job"):
         if (conditions_of(job).get("Complete") or {}).get("status") == "True":
             continue
-        pods = [(pod, False) for pod in children_of(view.snapshot, job, ["Pod"])] + _deleted(view, job)
+        living = [(_undeleted(view, pod), False) for pod in children_of(view.snapshot, job, ["Pod"])]
+        pods = living + _deleted(view, job)
         if pods:
             pod, gone = max(pods, key=lambda item: _telling(item[0]))
             yield _fact(view, job, pod, gone)
@@ -60,6 +61,14 @@ def _deleted(view: View, job: Json) -> list[tuple[Json, bool]]:
             if (controller_of(last) or {}).get("uid") == uid:
                 found.append((last, True))
     return found
+
+
+def _undeleted(view: View, pod: Json) -> Json:
+    """A pod as it was before its deletion was asked for, as far as that is known."""
+    if not pod["metadata"].get("deletionTimestamp"):
+        return pod
+    before = _before_deletion(view, ref_of(pod)) or pod
+    return before | {"metadata": {k: v for k, v in before["metadata"].items() if k != "deletionTimestamp"}}
 
 
 def _before_deletion(view: View, ref: Ref) -> Json:

@@ -15,6 +15,7 @@ from k8sdiag.evidence import Json, Ref, event_count, event_first_time, event_mes
 from k8sdiag.facts import Fact, event_proof, events_where, workload_key
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import conditions_of
+from k8sdiag.quantity import parse_quantity
 from k8sdiag.relations import View, owner_chain
 
 KIND = "refusal"
@@ -96,7 +97,8 @@ def _of(view: View, obj: Json, desired: int, existing: int) -> Iterator[Fact]:
     elif events and (not created or _when(events[0]) >= _when(created[0])):
         yield _fact(view, obj, event_message(events[0]), events, None, desired, existing)
     elif ref.kind != "CronJob" and not created:
-        for message, proof in _derived(view, obj):
+        derived = _derived(view, obj) if existing else [*_derived(view, obj), *_full_quotas(view, ref.namespace)]
+        for message, proof in derived:
             yield _fact(view, obj, message, [], proof, desired, existing)
 
 
@@ -119,6 +121,21 @@ def _derived(view: View, obj: Json) -> Iterator[tuple[str, Proof]]:
         if name and view.snapshot.exists(kind, space, name) is False:
             text = f"{kind} {name}: not found; named by spec.template.spec.{key}"
             yield message, Proof("object", f"{kind.lower()}/{name}", "", text)
+
+
+def _full_quotas(view: View, namespace: str) -> Iterator[tuple[str, Proof]]:
+    """Quotas that let no further pod be, whatever it asks for."""
+    for quota in view.snapshot.of_kind("ResourceQuota", namespace):
+        status, name = quota.get("status") or {}, ref_of(quota).name
+        if (quota.get("spec") or {}).get("scopes") or (quota.get("spec") or {}).get("scopeSelector"):
+            continue
+        hard, used = status.get("hard") or {}, status.get("used") or {}
+        for key in ("pods", "count/pods"):
+            limit, count = parse_quantity(hard.get(key)), parse_quantity(used.get(key))
+            if limit is not None and count is not None and count >= limit:
+                said = f"requested: {key}=1, used: {key}={used[key]}, limited: {key}={hard[key]}"
+                text = f"status.used.{key}: {used[key]}; status.hard.{key}: {hard[key]}"
+                yield f"exceeded quota: {name}, {said}", Proof("object", f"resourcequota/{name}", "", text)
 
 
 def _condition_proof(obj: Json, condition: Json) -> Proof:

@@ -378,4 +378,4 @@ def _proof(ref: Ref, obj: Json, desired: int, ready: int, bad: Json) -> Iterator
         item = conditions_of(obj).get(kind) or {}
         if item.get("status") == wrong and (item is bad or kind != "FailureTarget"):
             text = f"condition {kind}={item.get('status')} {item.get('reason') or ''}: {item.get('message') or ''}"
-            yield Proof("status", str(ref), item.get("lastTransitionTime") or "", text)
+            yield Proof("status", str(ref), item.get("lastTransitionTime") or "", text.rstrip(": "))

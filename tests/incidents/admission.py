@@ -275,3 +275,18 @@ def namespace_node_selector_conflict() -> Incident:
 def create_refused() -> Incident:
     said = POD + f'unknown plugin "{uid("plugin")[:8]}" says no'
     return made("a refusal in words that no rule knows", "create-refused", said)
+
+
+@incident
+def quota_exceeded_expired() -> Incident:
+    found = Incident("a quota of pods is full, long after the events have expired", "statefulset/web", "quota-exceeded")
+    found.add("ResourceQuota", "few-pods", spec={"hard": {"pods": "4"}}, status={"hard": {"pods": "4"}, "used": {"pods": "4"}})
+    stateful_set(found, pods=0, ago=90000)
+    return found
+
+
+@incident
+def workload_without_pods() -> Incident:
+    found = Incident("a DaemonSet without pods, long after the events have expired", "daemonset/agent", "workload-without-pods")
+    daemon_set(found, ago=90000)
+    return found
