@@ -9,29 +9,30 @@ import re
 from collections.abc import Iterator, Sequence
 
 from k8sdiag.evidence import ContainerLog, Snapshot
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import ContainerView
 
 MAX_LINES, MAX_LINE, MAX_BYTES = 200, 2000, 1 << 18
 LAST = 25
 """How many of the last lines can hold the reason."""
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) ?")
-_UNAVAILABLE = re.compile(
+_STAMP = regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) ?")
+_UNAVAILABLE = regex(
     r"unable to retrieve container logs for|previous terminated container .* not found|is waiting to start|"
     r"failed to try resolving symlinks in path|the server rejected our request"
 )
-_NOISE = re.compile(
+_NOISE = regex(
     r"^\s+at |^\s*File \"|^[\s~^]+$|^npm (?:ERR!|error) (?!code|Missing)|^Node\.js v|^goroutine \d|^\s*\.\.\. \d+ "
     r"|^\s+(?:code|errno|syscall|address|port|path|hostname|requireStack|dest|spawnargs|routine|length|severity): "
     r"|^(?:exit status \d|During handling of|The above exception|created by |\[signal |\s*from .*:\d+:in )|^\s+throw "
     r"|Background on this error at|A complete log of this run|^note: run with `RUST|^Require stack|^-{3,}$|^\s+raise "
     r"|^Traceback|^\t/|^main\.\w+\("
 )
-_ERROR = re.compile(
+_ERROR = regex(
     r"error|exception|fatal|panic|emerg|crit|fail|cannot|can't|could not|couldn't|unable|invalid|abort|denied|refused"
     r"|not found|no such|missing|must ",
     re.IGNORECASE,
 )
-_TELLING = re.compile(
+_TELLING = regex(
     r"no module named|cannot import name|cannot find (?:module|package)|ClassNotFound|NoClassDef|main class|jarfile"
     r"|cannot load such file|could not find gem|shared librar|shared object|GLIBC|no such file|ENOENT|FileNotFound"
     r"|open file|KeyError|(?:is|are|be|been|was) (?:not )?(?:set|defined|specified|required|missing|empty)\b|not set"
@@ -48,12 +49,12 @@ _TELLING = re.compile(
     r"|command not found|new thread|resource temporarily|x86-64-v|uninitialized",
     re.IGNORECASE,
 )
-_CALM = re.compile(r"\b(?:info|debug|trace|notice)\b", re.IGNORECASE)
-_WARNS = re.compile(r"\bwarn", re.IGNORECASE)
-_FINAL = re.compile(
+_CALM = regex(r"\b(?:info|debug|trace|notice)\b", re.IGNORECASE)
+_WARNS = regex(r"\bwarn", re.IGNORECASE)
+_FINAL = regex(
     r"\bfatal\b|\bpanic:|\[emerg\]|^[A-Za-z_.]+(?:Error|Exception): |^Caused by: |^Error: ", re.IGNORECASE
 )
-_LISTENS = re.compile(
+_LISTENS = regex(
     r"\b(?:listening|listen|serving|running|started|start|bound|ready|available)\b[^\n]{0,60}?"
     r"(?:(?P<host>localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]|\*|(?<!\d)):|\bports?(?:\(s\))?:? ?)(?P<port>\d{2,5})\b",
     re.IGNORECASE,

@@ -17,6 +17,7 @@ from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.lastwords import last_words, log_of, tail_lines, telling_line
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import ContainerView, containers_of, is_finished, is_quiet, is_ready
 from k8sdiag.relations import View
 from k8sdiag.selectors import matches_labels
@@ -60,7 +61,7 @@ FIELDS = {
 _OUTCOMES = (
     (
         "dns",
-        re.compile(
+        regex(
             r"no such host|name or service not known|name resolution|\bENOTFOUND|EAI_AGAIN|UnknownHost"
             r"|translate host name|could ?n.?t resolve|could not resolve|can.?t resolve|bad address|NXDOMAIN"
             r"|host not found|failed to resolve|nodename nor serv"
@@ -71,7 +72,7 @@ _OUTCOMES = (
     ),
     (
         "tls",
-        re.compile(
+        regex(
             r"x509:|certificate verify failed|CERTIFICATE_VERIFY_FAILED|SSL routines|SSLHandshake|PKIX path"
             r"|self[- ]signed|certificate (?:has expired|signed by unknown|is not valid|required)|remote error: tls"
             r"|tls: |wrong version number|unable to verify the first certificate|ERR_TLS|does not match certificate"
@@ -81,7 +82,7 @@ _OUTCOMES = (
     ),
     (
         "refused",
-        re.compile(
+        regex(
             r"connection refused|ECONNREFUSED|Errno 111\b|actively refused|refused to connect|\(111\)"
             r"|connection to \S+ (?:was )?refused",
             re.IGNORECASE,
@@ -89,11 +90,11 @@ _OUTCOMES = (
     ),
     (
         "unreachable",
-        re.compile(r"no route to host|network is unreachable|host is unreachable|E(?:HOST|NET)UNREACH", re.IGNORECASE),
+        regex(r"no route to host|network is unreachable|host is unreachable|E(?:HOST|NET)UNREACH", re.IGNORECASE),
     ),
     (
         "timeout",
-        re.compile(
+        regex(
             r"ETIMEDOUT|Errno 110\b|i/o timeout|(?:connect\w*|dial|request|operation|read) (?:\w+ )?time[d ]?-? ?out"
             r"|connection timed out|ConnectTimeout|context deadline exceeded|timed out (?:waiting|connecting|after)"
             r"|NoBrokersAvailable|ServerSelectionTimeout|no reachable servers|timeout expired|download timed out"
@@ -104,7 +105,7 @@ _OUTCOMES = (
     ),
     (
         "reset",
-        re.compile(r"connection reset by peer|ECONNRESET|server closed the connection unexpectedly", re.IGNORECASE),
+        regex(r"connection reset by peer|ECONNRESET|server closed the connection unexpectedly", re.IGNORECASE),
     ),
 )
 _HOST = r"(?P<host>[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?)"
@@ -113,7 +114,7 @@ _PORT = r"(?P<port>\d{1,5})"
 _QUOTED = rf"['\"]?{_HOST}(?::{_PORT})?"
 _URL = rf"\b[a-z][\w+]*://(?:[^@/\s'\"]*@)?{_NAME}(?::{_PORT})?"
 _TARGETS = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    regex(pattern, re.IGNORECASE)
     for pattern in (
         rf"lookup {_HOST}\.?(?: on [\d.:]+)?: ",
         rf"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) {_HOST}(?::{_PORT})?",
@@ -134,15 +135,15 @@ _TARGETS = tuple(
         rf"server on '{_HOST}'",
     )
 )
-_WAITS = re.compile(
+_WAITS = regex(
     r"(?:\bnc|\bnslookup|\bwget|\bcurl|\bping|\bgetent hosts|\bhost|\bdig|pg_isready|wait-for-it(?:\.sh)?|wait-for)"
     r"(?:\s+-\S+(?:\s+\d+)?)*\s+(?:-h\s*)?['\"]?(?:https?://)?(?P<host>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)"
     r"(?:(?:[: ]|\s+-p\s*)(?P<port>\d{2,5}))?"
 )
-_PAIR = re.compile(r"[\"'](?P<host>[A-Za-z][\w.-]*)[\"'], ?(?P<port>\d{2,5})")
-_ADDRESS = re.compile(rf"(?:\w+://(?:[^@/\s]*@)?)?{_NAME}(?::{_PORT})?(?:/\S*)?")
-_NAMES_HOST = re.compile(r"HOST|URL|URI|ADDR|ENDPOINT|SERVER|DSN|BROKER|UPSTREAM|SERVICE$", re.IGNORECASE)
-_SECRET = re.compile(r"://[^@/\s]*@")
+_PAIR = regex(r"[\"'](?P<host>[A-Za-z][\w.-]*)[\"'], ?(?P<port>\d{2,5})")
+_ADDRESS = regex(rf"(?:\w+://(?:[^@/\s]*@)?)?{_NAME}(?::{_PORT})?(?:/\S*)?")
+_NAMES_HOST = regex(r"HOST|URL|URI|ADDR|ENDPOINT|SERVER|DSN|BROKER|UPSTREAM|SERVICE$", re.IGNORECASE)
+_SECRET = regex(r"://[^@/\s]*@")
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 (names, nothing is bound)
 
 
@@ -245,7 +246,7 @@ def _target(line: str, lines: Sequence[str], command: str, configured: list[str]
     hosts = {found.group("host"): found.group("port") or "" for found in named}
     if len(hosts) == 1:
         return next(iter(hosts.items()))
-    for pattern in (_WAITS, _PAIR, re.compile(_URL)):
+    for pattern in (_WAITS, _PAIR, regex(_URL)):
         found = pattern.search(command[:4000])
         if found:
             return found.group("host"), found.group("port") or ""

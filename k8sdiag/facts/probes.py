@@ -17,6 +17,7 @@ from k8sdiag.evidence import Json, event_count, event_message, event_time, ref_o
 from k8sdiag.facts import Fact, event_container, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.lastwords import listens, log_of, tail_lines
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import ContainerView, containers_of, is_finished, is_quiet, probe_budget, probe_text
 from k8sdiag.relations import View
 
@@ -61,22 +62,22 @@ FIELDS = {
     "namespace": "metadata.namespace",
     "owner": "what to change: deployment/web, or pod/web",
 }
-_SAYS = re.compile(
+_SAYS = regex(
     r"^(?:\(combined from similar events\): )?(Readiness|Liveness|Startup) probe (failed|errored)[^:]*: ?(.*)",
     re.DOTALL,
 )
 _OUTCOMES = (
-    ("http-status", re.compile(r"HTTP probe failed with statuscode: (\d+)")),
-    ("port-name", re.compile(r"strconv\.Atoi|couldn't find port|invalid port number")),
-    ("exec-missing", re.compile(r"executable file not found|unable to start container process")),
-    ("grpc", re.compile(r"service unhealthy|health rpc|failed to connect service|grpc", re.IGNORECASE)),
-    ("refused", re.compile(r"connection refused")),
-    ("tls", re.compile(r"tls:|x509:|HTTP response to HTTPS client|HTTPS server")),
-    ("reset", re.compile(r"connection reset by peer|EOF$|malformed HTTP|broken pipe")),
-    ("timeout", re.compile(r"timeout|timed out|deadline exceeded|request canceled", re.IGNORECASE)),
-    ("unreachable", re.compile(r"no route to host|network is unreachable|no such host")),
+    ("http-status", regex(r"HTTP probe failed with statuscode: (\d+)")),
+    ("port-name", regex(r"strconv\.Atoi|couldn't find port|invalid port number")),
+    ("exec-missing", regex(r"executable file not found|unable to start container process")),
+    ("grpc", regex(r"service unhealthy|health rpc|failed to connect service|grpc", re.IGNORECASE)),
+    ("refused", regex(r"connection refused")),
+    ("tls", regex(r"tls:|x509:|HTTP response to HTTPS client|HTTPS server")),
+    ("reset", regex(r"connection reset by peer|EOF$|malformed HTTP|broken pipe")),
+    ("timeout", regex(r"timeout|timed out|deadline exceeded|request canceled", re.IGNORECASE)),
+    ("unreachable", regex(r"no route to host|network is unreachable|no such host")),
 )
-_COMMAND_PORT = re.compile(r"(?:ports?[= ]|:|http\.server |\(''?,? ?|-p[= ]?|listen )(\d{2,5})\b", re.IGNORECASE)
+_COMMAND_PORT = regex(r"(?:ports?[= ]|:|http\.server |\(''?,? ?|-p[= ]?|listen )(\d{2,5})\b", re.IGNORECASE)
 _SILENT = ("refused", "timeout", "reset", "other", "grpc", "unreachable")
 """Outcomes of a server that has not come up."""
 
