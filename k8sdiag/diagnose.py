@@ -75,7 +75,8 @@ def gives_way(lesser: Fired, greater: Fired) -> bool:
         return _same_place(lesser.anchor.keys, greater.anchor.keys) is not False
     if greater.playbook.level <= lesser.playbook.level or not at_least(greater.playbook.severity, "warning"):
         return False
-    if SEVERITIES.index(greater.playbook.severity) > SEVERITIES.index(lesser.playbook.severity):
+    milder = SEVERITIES.index(greater.playbook.severity) > SEVERITIES.index(lesser.playbook.severity)
+    if milder and lesser.playbook.level > 1:  # a state word gives way to whatever explains it, however mild
         return False
     same = _same_place(lesser.keys, greater.keys)
     if same is not None:

@@ -39,8 +39,8 @@ def _replicas(_: Snapshot, obj: Json) -> tuple[str, bool]:
     wanted = 1 if wanted is None else wanted
     ready = status.get("readyReplicas") or 0
     current = (status.get("observedGeneration") or 0) >= ((obj.get("metadata") or {}).get("generation") or 0)
-    updated = status.get("updatedReplicas", wanted) if obj.get("kind") == "Deployment" else wanted
-    return f"{ready}/{wanted} ready", ready >= wanted and current and updated >= wanted
+    progressing = (conditions_of(obj).get("Progressing") or {}).get("status") != "False"
+    return f"{ready}/{wanted} ready", ready >= wanted and current and progressing
 
 
 def _daemon(_: Snapshot, obj: Json) -> tuple[str, bool]:

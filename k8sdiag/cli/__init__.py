@@ -15,13 +15,11 @@ HELP = """Name the root cause of what does not run on Kubernetes, prove it, and 
 
 Examples:
 
-  k8sdiag pod web-7c5f              why does this pod not run? (the beginning of its name will do)
-
-  k8sdiag check deployment/web      the same for any workload, Service, claim or node
-
-  k8sdiag scan -A                   everything that is wrong, one group a cause
-
-  k8sdiag pod web --from recordings/wait-configmap    a recorded incident, offline
+\b
+  k8sdiag pod web-7c5f           why does this pod not run?
+  k8sdiag check deployment/web   any workload, Service, claim or node
+  k8sdiag scan -A                all that is wrong, one group a cause
+  k8sdiag pod api --from DIR     a recorded incident, offline
 """
 
 
