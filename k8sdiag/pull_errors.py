@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+MAX_MESSAGE = 8000
+"""Longer ones are cut: no runtime says so much, and what is read here may be hostile."""
+
 # Kind of failure and what tells of it (lower case), in the order in which they are tried.
 TABLE = r"""
 runtime        dial unix \S*(?:containerd|docker|crio)|code = unimplemented desc = unknown service
@@ -17,7 +20,7 @@ rate-limit     toomanyrequests|\b429\b|pull rate limit|rate exceeded
 stalled        because of no progress|cancel pulling image|context canceled
 no-space       no space left on device|disk quota exceeded|not enough space
 platform       no match for platform|no matching manifest for|no image found in (?:manifest list|image index|index)
-platform       image operating system .* cannot be used|does not match the (?:specified|expected) platform
+platform       image operating system .{0,80} cannot be used|does not match the (?:specified|expected) platform
 store          parent snapshot \S+ does not exist|failed to prepare extraction snapshot|content digest \S+: not found
 store          from content store|error creating overlay mount|failed to register layer|layer does not exist
 store          input/output error|read-only file system
@@ -31,8 +34,8 @@ layer          /blobs/\S+ not found|blob unknown|failed commit on ref
 signature      signature validation failed|a signature was required|source image rejected|no signature exists
 signature      invalid signature
 proxy          proxyconnect tcp|proxy authentication required|\b407\b|socks connect
-dns            \blookup \S+.*(?:no such host|server misbehaving|i/o timeout|connection refused|unreachable)
-dns            \blookup \S+.*(?:temporary failure|no answer)|no such host
+dns            \blookup \S{1,260} .{0,300}(?:no such host|server misbehaving|i/o timeout|connection refused|unreachable)
+dns            \blookup \S{1,260} .{0,300}(?:temporary failure|no answer)|no such host
 tls-authority  unknown authority|self[- ]signed certificate|certificate is not trusted|local issuer certificate
 tls-expired    certificate has expired or is not yet valid
 tls-name       certificate is (?:not )?valid for|doesn't contain any ip sans|is not valid for any names
@@ -51,7 +54,7 @@ denied         may require (?:authorization|'docker login')
 forbidden      \b403\b|forbidden|access denied
 unauthorized   unauthori[sz]ed|\b401\b|authentication required|no basic auth credentials|invalid username/password
 unauthorized   incorrect username or password|failed to authorize|token has expired|authorization failed
-not-found      : not found$|manifest unknown|manifest for .* not found|name[ _]unknown|manifest_unknown|\b404\b
+not-found      : not found$|manifest unknown|manifest for .{0,300} not found|name[ _]unknown|manifest_unknown|\b404\b
 reset          connection reset by peer|unexpected eof|\beof\b|broken pipe|server closed (?:idle )?connection|http2:
 name           invalid reference format|couldn't parse image name|invalid image name
 """
@@ -95,6 +98,7 @@ _STATUS = re.compile(r"(?:status(?: code)?(?: \[[^\]]*\])?|:|code =) ([45]\d\d)\
 
 def taken_apart(message: str, reason: str = "", image: str = "") -> dict[str, Any]:
     """`FIELDS` of a message about an image, the message being on one line."""
+    message = message[:MAX_MESSAGE]
     lookup, asked, dialled, status = (shape.search(message) for shape in (_LOOKUP, _HOST, _DIALLED, _STATUS))
     host = lookup.group(1) if lookup else (asked.group(1) or asked.group(2)).rstrip(":") if asked else ""
     server = "" if lookup or not dialled else dialled.group(1) or dialled.group(2)

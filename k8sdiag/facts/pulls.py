@@ -18,7 +18,7 @@ from k8sdiag.finding import Proof
 from k8sdiag.journal_words import journal_error
 from k8sdiag.podstate import ContainerView, containers_of, is_finished, is_quiet
 from k8sdiag.pull_errors import FIELDS as ERROR_FIELDS
-from k8sdiag.pull_errors import taken_apart
+from k8sdiag.pull_errors import MAX_MESSAGE, taken_apart
 from k8sdiag.references import split_image
 from k8sdiag.relations import View, network_plugin
 
@@ -110,7 +110,7 @@ def _failed(view: View, pod: Json, container: ContainerView, waiting: Json) -> F
         inner, said = journal_error(
             view.snapshot, (pod.get("spec") or {}).get("nodeName") or "", "ailed to pull image", f'image="{image}"'
         )
-    line = " ".join(inner.split())
+    line = " ".join(inner.split())[:MAX_MESSAGE]
     fields = _fields(view, pod, container, image) | taken_apart(line, waiting["reason"], image)
     fields |= {
         "reason": waiting["reason"],

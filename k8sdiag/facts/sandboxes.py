@@ -16,7 +16,7 @@ from k8sdiag.facts import Fact, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.journal_words import journal_error
 from k8sdiag.podstate import conditions_of, containers_of, is_finished, is_quiet
-from k8sdiag.pull_errors import taken_apart
+from k8sdiag.pull_errors import MAX_MESSAGE, taken_apart
 from k8sdiag.relations import View
 
 KIND = "sandbox"
@@ -98,7 +98,7 @@ def _fact(
     view: View, pod: Json, reason: str, said: str, count: int | None, first: str, proof: tuple[Proof, ...]
 ) -> Fact:
     message = said.removeprefix("(combined from similar events): ").removeprefix("Failed to create pod sandbox: ")
-    line = " ".join(message.split())
+    line = " ".join(message.split())[:MAX_MESSAGE]
     plugin, began = _PLUGIN.search(line), parse_time(first)
     asked, stage = taken_apart(line), _stage(line)
     fields = {
