@@ -58,13 +58,13 @@ def _job(snapshot: Snapshot, obj: Json) -> tuple[str, bool]:
         ("Suspended", "Suspended"),
     ):
         if (conditions.get(kind) or {}).get("status") == "True":
-            return word, word == "Complete"
+            return word, word in ("Complete", "Suspended")  # somebody asked for it
     pods = [pod for pod in pods_of(snapshot, obj) if not is_finished(pod)]
     return "Running", bool(pods) and all(is_ready(pod) for pod in pods)
 
 
 def _cron(_: Snapshot, obj: Json) -> tuple[str, bool]:
-    return ("Suspended", False) if (obj.get("spec") or {}).get("suspend") else ("Scheduled", True)
+    return ("Suspended", True) if (obj.get("spec") or {}).get("suspend") else ("Scheduled", True)
 
 
 def _node(_: Snapshot, obj: Json) -> tuple[str, bool]:

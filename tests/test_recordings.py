@@ -72,7 +72,7 @@ def test_first_finding_is_the_cause(name: str) -> None:
         assert not re.search(pattern, json.dumps(document, ensure_ascii=False)), pattern
     if expect.get("rule"):
         assert [found.rule for found in report.findings][:1] == [expect["rule"]]
-        assert not report.healthy
+        assert not report.healthy or report.findings[0].severity == "info"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -123,6 +123,8 @@ def _in_recording(snapshot: Snapshot, namespace: str | None, kind: str, name: st
         for obj in snapshot.of_kind(kind, namespace if namespace is not None and not cluster_wide else None)
     ]
     have += [ref for ref in snapshot.deleted(kind) if namespace in (None, ref.namespace) or cluster_wide]
+    if kind == "Node":  # one that never registered has a journal and no object
+        have += [ref for ref in {Ref("Node", "", node) for node, _ in snapshot.journal} if ref not in have]
     return choose(kind, name, have, f"namespace {namespace}" if namespace and not cluster_wide else snapshot.source)
 
 

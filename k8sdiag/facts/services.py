@@ -32,7 +32,7 @@ FIELDS = {
     "template.why": "what kept its pods from being created",
     "ready": "of those, how many are ready",
     "unready": "of those, the ones that are not, by name",
-    "podsKnown": "pods of the namespace were collected",
+    "podsKnown": "pods of the namespace were collected, or an EndpointSlice without endpoints says there are none",
     "nearest": "the labels of the pods that come nearest to the selector",
     "nearest.owner": "what those pods belong to",
     "nearest.differs": "what differs: app is frontend, not web",
@@ -97,7 +97,9 @@ def _fields(view: View, service: Json, pods: list[Json]) -> dict[str, Any]:
             "matching": len(pods),
             "ready": len(ready),
             "unready": tuple(pod["metadata"]["name"] for pod in pods if not is_ready(pod)),
-            "podsKnown": view.snapshot.count("Pod") > 0 or "Pod" in view.snapshot.complete,
+            "podsKnown": view.snapshot.count("Pod") > 0
+            or "Pod" in view.snapshot.complete
+            or _has_empty_slice(view, ref),
             **_template(view, ref.namespace, {} if pods else selector),
             "nearest": nearest,
             "nearest.owner": owner,
@@ -276,3 +278,11 @@ def _proof(view: View, service: Json, fields: dict[str, Any]) -> Iterator[Proof]
         yield Proof("object", fields["nearest.owner"], "", f"its pods are labelled {fields['nearest']}")
     for event in _warnings(view, service)[:1]:
         yield event_proof(event)
+
+
+def _has_empty_slice(view: View, ref: Ref) -> bool:
+    """The endpoint slice controller saw the Service and found no pod for it."""
+    return any(
+        (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == ref.name and not item.get("endpoints")
+        for item in view.snapshot.of_kind("EndpointSlice", ref.namespace)
+    )
