@@ -3,10 +3,11 @@ a terminal counts them, which `textwrap` does not."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-_PIECE = re.compile(" +|[^ ]+")
+from k8sdiag.patterns import regex
+
+_PIECE = regex(" +|[^ ]+")
 
 
 def columns(text: str) -> int:

@@ -7,13 +7,14 @@ itself a root cause. Colour codes, the one kind of escape sequence that honest l
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
+from k8sdiag.patterns import regex
+
 LIMIT = 4000
-_COLOUR_CODE = re.compile("(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
-_LINE_END = re.compile("\r\n?|\n")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_COLOUR_CODE = regex("(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
+_LINE_END = regex("\r\n?|\n")
+_SURROGATE = regex("[\ud800-\udfff]")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # printable by category, invisible in fact
 _MARKS_IN_A_ROW = 3

@@ -7,9 +7,10 @@ import re
 from k8sdiag.clock import format_time
 from k8sdiag.evidence import Snapshot
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 
-_ERR = re.compile(r'err="((?:[^"\\]|\\.)*)"')
-_SPREAD = re.compile(r"err=<(.*?)>(?: \w+=|$)", re.DOTALL)
+_ERR = regex(r'err="((?:[^"\\]|\\.)*)"')
+_SPREAD = regex(r"err=<(.*?)>(?: \w+=|$)", re.DOTALL)
 
 
 def journal_error(snapshot: Snapshot, node: str, start: str, needle: str) -> tuple[str, Proof | None]:

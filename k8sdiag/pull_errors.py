@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from k8sdiag.patterns import regex
+
 MAX_MESSAGE = 8000
 """Longer ones are cut: no runtime says so much, and what is read here may be hostile."""
 
@@ -59,7 +61,7 @@ reset          connection reset by peer|unexpected eof|\beof\b|broken pipe|serve
 name           invalid reference format|couldn't parse image name|invalid image name
 """
 KINDS = tuple(
-    (slug, re.compile(pattern.lstrip(), re.IGNORECASE))
+    (slug, regex(pattern.lstrip(), re.IGNORECASE))
     for slug, _, pattern in (line.partition(" ") for line in TABLE.strip("\n").splitlines())
 )
 _BY_REASON = {
@@ -79,7 +81,7 @@ FIELDS = {
     "dns": "the DNS server that was asked, IP:port",
     "status": "HTTP status code of the answer",
 }
-_WRAPPING = re.compile(
+_WRAPPING = regex(
     r"\(combined from similar events\): |rpc error: code = \w+ desc = |Error response from daemon: "
     r"|[Ff]ailed to (?:pull and unpack|pull|inspect|resolve) (?:sandbox )?(?:image|reference) \"[^\"]*\": "
     r"|failed (?:to get sandbox|pulling) image \"[^\"]*\": "
@@ -89,11 +91,11 @@ _WRAPPING = re.compile(
     r"|(?:Head|Get|Post) \"?https?://[^\s\"]+\"?: "
     r"|image pull failed for \S+ because the (?:registry is unavailable|signature validation failed)[:.]? ?"
 )
-_HOST = re.compile(r"\b(?:Head|Get|Post|request to) \"?https?://([^/\s\"]+)|pulling from host (\S+)")
-_LOOKUP = re.compile(r"\blookup (\S+?)(?: on (\S+?:\d+))?: ")
-_DIALLED = re.compile(r"dial tcp (\[[^\]]+\]:\d+|[\d.]+:\d+)|->(\[[^\]]+\]:\d+|[\d.]+:\d+): ")
-_PATHS = re.compile(r"\[manifests [^\]]*\]|/v2/\S+?(?=/manifests/|/blobs/)|(?<=/manifests/)[^\s\"]+")
-_STATUS = re.compile(r"(?:status(?: code)?(?: \[[^\]]*\])?|:|code =) ([45]\d\d)\b|\b([45]\d\d) [A-Z][a-z]+")
+_HOST = regex(r"\b(?:Head|Get|Post|request to) \"?https?://([^/\s\"]+)|pulling from host (\S+)")
+_LOOKUP = regex(r"\blookup (\S+?)(?: on (\S+?:\d+))?: ")
+_DIALLED = regex(r"dial tcp (\[[^\]]+\]:\d+|[\d.]+:\d+)|->(\[[^\]]+\]:\d+|[\d.]+:\d+): ")
+_PATHS = regex(r"\[manifests [^\]]*\]|/v2/\S+?(?=/manifests/|/blobs/)|(?<=/manifests/)[^\s\"]+")
+_STATUS = regex(r"(?:status(?: code)?(?: \[[^\]]*\])?|:|code =) ([45]\d\d)\b|\b([45]\d\d) [A-Z][a-z]+")
 
 
 def taken_apart(message: str, reason: str = "", image: str = "") -> dict[str, Any]:

@@ -7,7 +7,6 @@ and line; what is absent (all but objects.jsonl may be) becomes a gap.
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -18,11 +17,12 @@ from k8sdiag.archive import MAX_BYTES, ArchiveError, ArchiveSource, FolderSource
 from k8sdiag.clock import format_time, parse_time
 from k8sdiag.evidence import CLUSTER_SCOPED, Change, ContainerLog, Gap, JournalEntry, Json, Ref, Snapshot
 from k8sdiag.journal_export import parse_export
+from k8sdiag.patterns import regex
 
 FORMAT = "k8sdiag-recording/v1"
-_LOG = re.compile(r"^logs/([^/]+)/([^/]+)/([^/]+?)(\.previous)?\.log$")
-_JOURNAL = re.compile(r"^journal/([^/]+)/([^/]+?)\.export(\.gz)?$")
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_LOG = regex(r"^logs/([^/]+)/([^/]+)/([^/]+?)(\.previous)?\.log$")
+_JOURNAL = regex(r"^journal/([^/]+)/([^/]+?)\.export(\.gz)?$")
+_STAMP = regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 class RecordingError(Exception):

@@ -3,11 +3,11 @@ those are not there."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from k8sdiag.evidence import CLUSTER_SCOPED, Json, Ref, Snapshot, event_message, ref_of
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import containers_of
 
 
@@ -149,7 +149,7 @@ PUBLISHED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt", "service-
 """ConfigMaps that controllers put into every namespace; most recordings leave them out."""
 
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret", "persistentvolumeclaim": "PersistentVolumeClaim"}
-_NOT_FOUND = re.compile(r'\b(configmap|secret|persistentvolumeclaim) "([^"]+)" not found')
+_NOT_FOUND = regex(r'\b(configmap|secret|persistentvolumeclaim) "([^"]+)" not found')
 
 
 def lacks(snapshot: Snapshot, pod: Json) -> Iterator[Lack]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from k8sdiag.engine import Fired, Match
@@ -10,6 +9,7 @@ from k8sdiag.evidence import Ref, Snapshot
 from k8sdiag.facts import declared_fields
 from k8sdiag.finding import Finding, Fix, Proof
 from k8sdiag.match import holds
+from k8sdiag.patterns import regex
 from k8sdiag.playbook import FixText, Text
 from k8sdiag.wording import fill, text_of
 
@@ -67,8 +67,8 @@ def _fix(fix: FixText, values: dict[str, Any], language: str) -> Fix:
 
 
 BARE_POD = "A pod without an owner cannot be changed in place: it is deleted and created anew from the edited file."
-_CHANGES_POD = re.compile(r"kubectl (?:-n \S+ )?(?:edit|set (?:env|resources|serviceaccount)) pod/(\S+)")
-_NAMESPACE = re.compile(r"(?<=-n )\S+")
+_CHANGES_POD = regex(r"kubectl (?:-n \S+ )?(?:edit|set (?:env|resources|serviceaccount)) pod/(\S+)")
+_NAMESPACE = regex(r"(?<=-n )\S+")
 
 
 def _on_bare_pod(command: str) -> list[str]:

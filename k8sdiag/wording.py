@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from k8sdiag.clock import short_duration
+from k8sdiag.patterns import regex
 
-_PLACEHOLDER = re.compile(r"\{([a-z_A-Z][\w.]*)\}")
-_OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_PLACEHOLDER = regex(r"\{([a-z_A-Z][\w.]*)\}")
+_OPTIONAL = regex(r"\[\[(.*?)\]\]", re.DOTALL)
 MAX_VALUE = 400
-_SAFE = re.compile(r"[\w@%+=:,./<>-]+")
+_SAFE = regex(r"[\w@%+=:,./<>-]+")
 
 
 def fill(template: str, values: Mapping[str, Any], quote: bool = False) -> str:

@@ -6,13 +6,13 @@ Sample: `E1121 23:08:45.101 9589 kubelet.go:2475] "Skipping pod synchronization"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from k8sdiag.clock import format_time
 from k8sdiag.evidence import JournalEntry, Ref
 from k8sdiag.facts import Fact
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 from k8sdiag.relations import View
 
 KIND = "journal"
@@ -27,7 +27,7 @@ FIELDS = {
 }
 MAX_LINES = 400
 RECENT = 120.0
-_COMPLAINS = re.compile(
+_COMPLAINS = regex(
     r"^[EWF]\d{4} |level=(?:error|warning|fatal)|oom-kill|Out of memory|Killed process|Failed|[Ee]rror"
     r"|table full|blocked for more than|read-only|^BUG: |unregister_netdevice"
 )
@@ -54,7 +54,7 @@ def derive(view: View) -> Iterator[Fact]:
         yield Fact(KIND, Ref("Node", "", node), fields, {"node": (node,)}, proof)
 
 
-_VARIABLE = re.compile(r"\d+|[0-9a-f]{8,}")
+_VARIABLE = regex(r"\d+|[0-9a-f]{8,}")
 
 
 def _without_repeats(entries: list[JournalEntry]) -> list[JournalEntry]:

@@ -9,7 +9,6 @@ A line counts only while nothing later contradicts it: a runtime that answers ag
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from k8sdiag.clock import format_time, parse_time
 from k8sdiag.evidence import JournalEntry, Json, Ref
 from k8sdiag.facts import Fact
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import conditions_of
 from k8sdiag.relations import View
 
@@ -60,51 +60,51 @@ API_NOW_READY = 30.0
 SETTLED = 20.0
 PAUSE = 60.0
 _RUNTIME_FIELDS = ("runtime", "runtime.name", "runtime.socket", "runtime.error", "runtime.seconds", "runtime.stopped")
-_HEAD = re.compile(r"^[IWEF]\d{4} [\d:.]+ +(\d+) ")
-_ERR = re.compile(r'err="((?:[^"\\]|\\.)*)"')
-_FATAL = re.compile(
+_HEAD = regex(r"^[IWEF]\d{4} [\d:.]+ +(\d+) ")
+_ERR = regex(r'err="((?:[^"\\]|\\.)*)"')
+_FATAL = regex(
     r'^F\d{4} |"command failed" err=|failed to run Kubelet|"Failed to start ContainerManager"'
     r'|"Failed to start cAdvisor"|"Failed to listen and serve"|^Error: '
     r'|server is responsive, exiting\.|"Failed to start OOM watcher"'
 )
-_RUNTIME_BAD = re.compile(
+_RUNTIME_BAD = regex(
     r"dial unix \S*(?:containerd|docker|crio|cri-dockerd)\S*\.sock: connect:|container runtime is down"
     r"|container runtime sanity check failed|Container runtime sanity check failed|RuntimeReady=false"
     r"|Cannot connect to the Docker daemon"
 )
-_RUNTIME_DOWN = re.compile(r"container runtime is down|RuntimeReady=false|container runtime not ready: R")
-_TELLING = re.compile(r"sanity check failed|Skipping pod sync")
-_SOCKET = re.compile(r"(?:dial unix |unix://)(/[\w./-]+?\.sock)")
-_NETWORK = re.compile(r"(NetworkReady=false reason:.*?)(?:\"|$)")
-_RUNTIME_END = re.compile(
+_RUNTIME_DOWN = regex(r"container runtime is down|RuntimeReady=false|container runtime not ready: R")
+_TELLING = regex(r"sanity check failed|Skipping pod sync")
+_SOCKET = regex(r"(?:dial unix |unix://)(/[\w./-]+?\.sock)")
+_NETWORK = regex(r"(NetworkReady=false reason:.*?)(?:\"|$)")
+_RUNTIME_END = regex(
     r"Stop CRI service|Stopped containerd|Stopped docker|Stopped CRI-O|Stopped cri-docker|stopping healthcheck"
     r"|Main process exited|Failed with result|Processing signal 'terminated'|Daemon shutdown complete|level=fatal"
 )
-_CNI_CONFIG = re.compile(r"no network config found in (\S+?): |cni config load failed: ([^\"]+)")
-_SERVER = re.compile(r"https://([^/\s\"\\]+)/")
-_API = re.compile(
+_CNI_CONFIG = regex(r"no network config found in (\S+?): |cni config load failed: ([^\"]+)")
+_SERVER = regex(r"https://([^/\s\"\\]+)/")
+_API = regex(
     r"Failed to (?:ensure lease exists|update lease)|Error updating node status|Unable to (?:register|update) node"
     r"|[Ff]ailed to (?:watch|list)|Unable to write event|Failed to contact API server"
 )
-_OWN = re.compile(r"lease|node status|(?:register|update) node")
+_OWN = regex(r"lease|node status|(?:register|update) node")
 _PERSONAL = ("unauthorized", "forbidden")
 """Refusals that count only of the node's own objects: of ConfigMaps of pods that come and go they are common noise."""
-_API_GOOD = re.compile(r"Successfully registered node|Caches populated|SyncLoop (?:ADD|UPDATE|DELETE)\" source=\"api\"")
+_API_GOOD = regex(r"Successfully registered node|Caches populated|SyncLoop (?:ADD|UPDATE|DELETE)\" source=\"api\"")
 _API_KINDS = (
-    ("expired", re.compile(r"certificate has expired|certificate is expired|is after ")),
-    ("not-yet-valid", re.compile(r"is not yet valid|is before ")),
+    ("expired", regex(r"certificate has expired|certificate is expired|is after ")),
+    ("not-yet-valid", regex(r"is not yet valid|is before ")),
     (
         "unknown-authority",
-        re.compile(r"certificate signed by unknown authority|doesn't contain any IP SANs|certificate is valid for"),
+        regex(r"certificate signed by unknown authority|doesn't contain any IP SANs|certificate is valid for"),
     ),
-    ("unauthorized", re.compile(r"Unauthorized")),
-    ("forbidden", re.compile(r"is forbidden|not allowed to modify node|can only ")),
-    ("refused", re.compile(r"connection refused")),
-    ("dns", re.compile(r"no such host|server misbehaving|Temporary failure in name resolution")),
-    ("unreachable", re.compile(r"no route to host|network is unreachable")),
+    ("unauthorized", regex(r"Unauthorized")),
+    ("forbidden", regex(r"is forbidden|not allowed to modify node|can only ")),
+    ("refused", regex(r"connection refused")),
+    ("dns", regex(r"no such host|server misbehaving|Temporary failure in name resolution")),
+    ("unreachable", regex(r"no route to host|network is unreachable")),
     (
         "timeout",
-        re.compile(r"i/o timeout|deadline exceeded|TLS handshake timeout|Client\.Timeout|connection timed out"),
+        regex(r"i/o timeout|deadline exceeded|TLS handshake timeout|Client\.Timeout|connection timed out"),
     ),
 )
 

@@ -6,13 +6,13 @@ remaining: example.com/guard in 1 resource instances`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from k8sdiag.clock import parse_time
 from k8sdiag.evidence import ref_of
 from k8sdiag.facts import Fact
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import conditions_of
 from k8sdiag.relations import View
 
@@ -33,7 +33,7 @@ FIELDS = {
 }
 
 
-_GROUP = re.compile(r"\b((?:[a-z0-9-]+\.)+[a-z0-9-]+/v\d\w*)\b")
+_GROUP = regex(r"\b((?:[a-z0-9-]+\.)+[a-z0-9-]+/v\d\w*)\b")
 
 
 def _holders(view: View, name: str) -> Iterator[str]:

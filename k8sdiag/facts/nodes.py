@@ -6,7 +6,6 @@ reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, Ref, event_message, ref_of
 from k8sdiag.facts import Fact
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 from k8sdiag.placement import taint_text
 from k8sdiag.podstate import conditions_of, containers_of, is_ready, status_word
 from k8sdiag.relations import View, network_plugin
@@ -49,7 +49,7 @@ FIELDS = {
     "allNodesDown": "no node of the cluster is Ready",
 }
 _PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
-_PULL_WRAP = re.compile(
+_PULL_WRAP = regex(
     r'Back-off pulling image "[^"]*": |ErrImagePull: |rpc error: code = \w+ desc = |failed to do request: '
     r'|failed to pull and unpack image "[^"]*": |failed to resolve reference "[^"]*": '
 )

@@ -14,6 +14,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, Ref, event_count, event_first_time, event_message, event_time, ref_of
 from k8sdiag.facts import Fact, event_proof, events_where, workload_key
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import conditions_of
 from k8sdiag.quantity import parse_quantity
 from k8sdiag.relations import View, owner_chain
@@ -37,12 +38,12 @@ FIELDS = {
     "derived": "no event or condition says so; the objects there are do",
 }
 KINDS = ("ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicationController")
-_WRAPPING = re.compile(
+_WRAPPING = regex(
     r"^(?:\(combined from similar events\): )?(?:Error creating(?: job)?: |"
     r"create (?P<what>Pod|Claim) (?P<name>\S+)(?: for Pod \S+)? in StatefulSet \S+ failed error: )?"
 )
-_CLAIM = re.compile(r"failed to create PVC (?P<name>[^:\s]+): ")
-_FORBIDDEN = re.compile(r'^[\w.]+ "[^"]*" is forbidden: ')
+_CLAIM = regex(r"failed to create PVC (?P<name>[^:\s]+): ")
+_FORBIDDEN = regex(r'^[\w.]+ "[^"]*" is forbidden: ')
 
 
 def derive(view: View) -> Iterator[Fact]:

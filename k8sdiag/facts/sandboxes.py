@@ -6,7 +6,6 @@ for sandbox "4c2...": plugin type="flannel" failed (add): ... open /run/flannel/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from k8sdiag.evidence import Json, event_count, event_first_time, event_message,
 from k8sdiag.facts import Fact, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.journal_words import journal_error
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import conditions_of, containers_of, is_finished, is_quiet
 from k8sdiag.pull_errors import MAX_MESSAGE, taken_apart
 from k8sdiag.relations import View
@@ -51,8 +51,8 @@ REASONS = frozenset(
     " FailedPrepareDynamicResources".split()
 )
 _AFTER = frozenset("Pulling Pulled Created Started BackOff Failed".split())
-_PLUGIN = re.compile(r'plugin (?:type=)?"([^"]+)"|networkPlugin (\S+) failed|CNI network "([^"]+)"')
-_WRAPPING = re.compile(
+_PLUGIN = regex(r'plugin (?:type=)?"([^"]+)"|networkPlugin (\S+) failed|CNI network "([^"]+)"')
+_WRAPPING = regex(
     r"rpc error: code = \w+ desc = |network is not ready: |container runtime network not ready: "
     r"|failed to (?:setup|set up) (?:network for )?(?:sandbox|pod) \S+(?: network)?: "
     r"|failed to set up sandbox container \S+ network for pod \S+: "
@@ -64,14 +64,14 @@ _WRAPPING = re.compile(
     r"|OCI runtime create failed: |runc create failed: "
     r"|unable to start container process: |error during container init: "
 )
-_IMAGE = re.compile(
+_IMAGE = regex(
     r"failed to (?:get|pull) sandbox image|failed pulling image \"|pause image|infra image|pause:[\d.]+\"?: "
 )
-_NETWORK = re.compile(
+_NETWORK = regex(
     r"\b(?:CNI|cni)\b|network for (?:sandbox|pod)|set up pod \S+ network|plugin type="
     r"|network plugin|network is not ready"
 )
-_CREATE = re.compile(r"OCI runtime|containerd task|shim|sandbox container|cgroup")
+_CREATE = regex(r"OCI runtime|containerd task|shim|sandbox container|cgroup")
 _BEFORE = frozenset((None, "", "ContainerCreating", "PodInitializing"))
 
 

@@ -6,7 +6,6 @@ endpoints.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, Ref, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, events_where
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import is_finished, is_ready
 from k8sdiag.relations import View, children_of, controller_of, owner_chain, pods_of, top_owner
 from k8sdiag.selectors import format_labels, matches_labels
@@ -58,7 +58,7 @@ FIELDS = {
     "localPolicy": "externalTrafficPolicy or internalTrafficPolicy is Local",
     "publishNotReady": "spec.publishNotReadyAddresses",
 }
-_CLUSTER_NAME = re.compile(r"^(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(?:\.|$)")
+_CLUSTER_NAME = regex(r"^(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(?:\.|$)")
 
 
 def derive(view: View) -> Iterator[Fact]:

@@ -6,13 +6,13 @@ Sample: `E1121 22:32:46.4 9589 pod_workers.go:1301] "Error syncing pod, skipping
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from k8sdiag.clock import format_time
 from k8sdiag.evidence import JournalEntry, Json, ref_of
 from k8sdiag.facts import Fact, pod_keys
 from k8sdiag.finding import Proof
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import is_quiet
 from k8sdiag.relations import View
 
@@ -23,8 +23,8 @@ FIELDS = {
     "last": "the last of them",
     "lines": "how many there were",
 }
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}|pods?=\[?\"([^\"/]+/[^\"]+)\"")
-_COMPLAINS = re.compile(r"^[EWF]\d{4} |level=(?:error|warning|fatal)|oom-kill|Killed process")
+_ID = regex(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}|pods?=\[?\"([^\"/]+/[^\"]+)\"")
+_COMPLAINS = regex(r"^[EWF]\d{4} |level=(?:error|warning|fatal)|oom-kill|Killed process")
 
 
 def derive(view: View) -> Iterator[Fact]:

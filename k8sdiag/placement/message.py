@@ -10,56 +10,58 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from k8sdiag.patterns import regex
+
 REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("no-nodes", re.compile(r"^no nodes available to schedule pods")),
-    ("insufficient", re.compile(r"^Insufficient (?P<resource>\S+)")),
-    ("too-many-pods", re.compile(r"^Too many pods")),
+    ("no-nodes", regex(r"^no nodes available to schedule pods")),
+    ("insufficient", regex(r"^Insufficient (?P<resource>\S+)")),
+    ("too-many-pods", regex(r"^Too many pods")),
     (
         "taint",
-        re.compile(r"(?:untolerated taint(?:\(s\))?|had taints?)\b\)?(?: \{(?P<key>[^:}]*)(?:: (?P<value>[^}]*))?\})?"),
+        regex(r"(?:untolerated taint(?:\(s\))?|had taints?)\b\)?(?: \{(?P<key>[^:}]*)(?:: (?P<value>[^}]*))?\})?"),
     ),
-    ("cordoned", re.compile(r"^node\(s\) were unschedulable")),
-    ("volume-affinity", re.compile(r"PersistentVolume's node affinity|volume node affinity conflict")),
+    ("cordoned", regex(r"^node\(s\) were unschedulable")),
+    ("volume-affinity", regex(r"PersistentVolume's node affinity|volume node affinity conflict")),
     (
         "affinity",
-        re.compile(
+        regex(
             r"Pod's node affinity|node affinity/selector|scheduler-enforced node affinity|affinity terms conflict"
             r"|match node selector|plugin\(?s?\)? \[NodeAffinity"
         ),
     ),
-    ("node-name", re.compile(r"didn't match the requested (?:node name|hostname)")),
-    ("ports", re.compile(r"didn't have free ports")),
-    ("existing-anti-affinity", re.compile(r"existing pods'? anti-affinity rules")),
-    ("pod-anti-affinity", re.compile(r"anti-affinity rules")),
-    ("pod-affinity", re.compile(r"pod affinity rules|pod affinity/anti-affinity")),
-    ("spread", re.compile(r"topology spread constraints(?P<label> \(missing required label\))?")),
-    ("claim-unbound", re.compile(r"unbound immediate PersistentVolumeClaims")),
-    ("claim-missing", re.compile(r'^persistentvolumeclaim "(?P<claim>[^"]+)" not found')),
-    ("claim-deleting", re.compile(r'^persistentvolumeclaim "(?P<claim>[^"]+)" is being deleted')),
+    ("node-name", regex(r"didn't match the requested (?:node name|hostname)")),
+    ("ports", regex(r"didn't have free ports")),
+    ("existing-anti-affinity", regex(r"existing pods'? anti-affinity rules")),
+    ("pod-anti-affinity", regex(r"anti-affinity rules")),
+    ("pod-affinity", regex(r"pod affinity rules|pod affinity/anti-affinity")),
+    ("spread", regex(r"topology spread constraints(?P<label> \(missing required label\))?")),
+    ("claim-unbound", regex(r"unbound immediate PersistentVolumeClaims")),
+    ("claim-missing", regex(r'^persistentvolumeclaim "(?P<claim>[^"]+)" not found')),
+    ("claim-deleting", regex(r'^persistentvolumeclaim "(?P<claim>[^"]+)" is being deleted')),
     (
         "volume-missing",
-        re.compile(
+        regex(
             r'persistentvolumeclaim "(?P<claim>[^"]+)" bound to non-existent persistentvolume "(?P<volume>[^"]*)"'
             r"|non-existent (?:persistentvolume|pv)"
         ),
     ),
     (
         "claim-ephemeral",
-        re.compile(r'waiting for ephemeral volume controller to create the persistentvolumeclaim "(?P<claim>[^"]+)"'),
+        regex(r'waiting for ephemeral volume controller to create the persistentvolumeclaim "(?P<claim>[^"]+)"'),
     ),
-    ("volume-zone", re.compile(r"no available volume zone|no available disk")),
-    ("volume-count", re.compile(r"exceed max volume count")),
-    ("volume-exclusive", re.compile(r"ReadWriteOncePod access mode")),
-    ("volume-none", re.compile(r"find available persistent volumes to bind|enough free storage")),
-    ("device-claim", re.compile(r"resourceclaim|resource claim|device class|allocate all claims", re.IGNORECASE)),
-    ("extender", re.compile(r"")),
+    ("volume-zone", regex(r"no available volume zone|no available disk")),
+    ("volume-count", regex(r"exceed max volume count")),
+    ("volume-exclusive", regex(r"ReadWriteOncePod access mode")),
+    ("volume-none", regex(r"find available persistent volumes to bind|enough free storage")),
+    ("device-claim", regex(r"resourceclaim|resource claim|device class|allocate all claims", re.IGNORECASE)),
+    ("extender", regex(r"")),
 )
 """Slug and pattern of each reason; the last one takes what no other does."""
 
-_HEAD = re.compile(r"^(?:running \S+ plugin[^:]*: )?0/(?P<total>\d+) nodes are available:(?: |$)")
-_COUNTED = re.compile(r"^(?P<count>\d+) (?P<text>.+)$", re.DOTALL)
-_NEXT = re.compile(r", (?=\d+ )")
-_AFTER = re.compile(
+_HEAD = regex(r"^(?:running \S+ plugin[^:]*: )?0/(?P<total>\d+) nodes are available:(?: |$)")
+_COUNTED = regex(r"^(?P<count>\d+) (?P<text>.+)$", re.DOTALL)
+_NEXT = regex(r", (?=\d+ )")
+_AFTER = regex(
     r"\. (?:no new claims to deallocate|still not schedulable|deallocation of ResourceClaim completed)[.,]?$"
 )
 _OLD_TAINT = ", that the pod didn't tolerate"
