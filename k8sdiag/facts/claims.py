@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, event_message, event_time, ref_of
-from k8sdiag.facts import Fact, event_proof, events_where
+from k8sdiag.facts import Fact, Keys, event_proof, events_where
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import conditions_of
 from k8sdiag.quantity import parse_quantity
@@ -45,7 +46,7 @@ FIELDS = {
     "volumes.released": "Released PersistentVolumes that would fit but for that",
     "near": "name of the PersistentVolume that comes nearest",
     "volume.differs": "why the PersistentVolume of spec.volumeName does not fit",
-    "why": "slug: no-class, class-missing, volume-unfit, volume-released, volume-missing, volume-mismatch,"
+    "why": "slug: no-class, no-volume, class-missing, volume-unfit, volume-released, volume-missing, volume-mismatch,"
     " volume-taken, provisioner-silent, provisioning-failed, wait-consumer, lost, misbound or ''",
     "class.words": "what the claim says of a class, in words",
     "bypassed": "pods that mount it and were bound to a node by spec.nodeName, without the scheduler",
@@ -63,23 +64,42 @@ _TELLING = frozenset(
     "FailedBinding ProvisioningFailed ExternalProvisioning VolumeMismatch ClaimLost ClaimMisbound WaitForFirstConsumer"
     " WaitForPodScheduled VolumeResizeFailed FileSystemResizeFailed ExternalExpanding".split()
 )
+_BY_HAND = "kubernetes.io/no-provisioner"
 _CLASS_GONE = re.compile(r'storageclass(?:\.storage\.k8s\.io)? "[^"]*" not found')
 _WORDS = {True: "yes", False: "no", None: "unknown"}
 
 
+@dataclass(slots=True)
+class _Around:
+    """What claims are held against, gathered once: volumes that are not bound, and the pods by claim."""
+
+    view: View
+    volumes: list[Json] = field(default_factory=list)
+    pods: dict[tuple[str, str], list[Json]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for volume in self.view.snapshot.of_kind("PersistentVolume"):
+            if (volume.get("status") or {}).get("phase") != "Bound":
+                self.volumes.append(volume)
+        for pod in self.view.snapshot.of_kind("Pod"):
+            for name in claim_names(pod):
+                self.pods.setdefault((pod["metadata"].get("namespace") or "", name), []).append(pod)
+
+    def users(self, claim: Json) -> list[Json]:
+        """Pods that mount a claim."""
+        return self.pods.get((claim["metadata"].get("namespace") or "", claim["metadata"]["name"]), [])
+
+
 def derive(view: View) -> Iterator[Fact]:
+    around: _Around | None = None
     for claim in view.of_kind("PersistentVolumeClaim"):
         phase = (claim.get("status") or {}).get("phase")
         if phase == "Bound" and not claim["metadata"].get("deletionTimestamp") and not _resizing(claim):
             continue
-        ref = ref_of(claim)
-        yield Fact(
-            KIND,
-            ref,
-            _fields(view, claim),
-            {"claim": (f"{ref.namespace}/{ref.name}",), "namespace": (ref.namespace,)},
-            tuple(_proof(view, claim)),
-        )
+        around = around or _Around(view)
+        ref, fields = ref_of(claim), _fields(view, around, claim)
+        keys: Keys = {"claim": (f"{ref.namespace}/{ref.name}",), "namespace": (ref.namespace,)}
+        yield Fact(KIND, ref, fields, keys, tuple(_proof(view, claim, fields)))
 
 
 def _resizing(claim: Json) -> bool:
@@ -105,7 +125,7 @@ def _events(view: View, claim: Json) -> list[Json]:
     )
 
 
-def _fields(view: View, claim: Json) -> dict[str, Any]:
+def _fields(view: View, around: _Around, claim: Json) -> dict[str, Any]:
     spec, meta, status = claim.get("spec") or {}, claim["metadata"], claim.get("status") or {}
     now = view.snapshot.taken_at
     created, deleted = parse_time(meta.get("creationTimestamp")), parse_time(meta.get("deletionTimestamp"))
@@ -121,13 +141,13 @@ def _fields(view: View, claim: Json) -> dict[str, Any]:
         "selectedNode": _note(claim, "selected-node"),
         "reason": events[0].get("reason") if events else "",
         "message": " ".join(event_message(events[0]).split()) if events else "",
-        "usedBy": tuple(_users(view, claim)),
+        "usedBy": tuple(pod["metadata"]["name"] for pod in around.users(claim)),
         "deleting": deleted is not None,
         "deleting.seconds": int(now - deleted) if deleted is not None else None,
         "finalizers": tuple(meta.get("finalizers") or ()),
     }
-    fields |= _behind(view, claim) | _candidates(view, claim) | _resize(claim, now)
-    return fields | {"why": _why(fields), "bypassed": tuple(_bypassed(view, claim))}
+    fields |= _behind(view, claim) | _candidates(around, claim) | _resize(claim, now)
+    return fields | {"why": _why(fields), "bypassed": tuple(_bypassed(around, claim))}
 
 
 def _why(fields: dict[str, Any]) -> str:
@@ -144,16 +164,16 @@ def _why(fields: dict[str, Any]) -> str:
             return "volume-missing"
         return "volume-mismatch" if fields["volume.differs"] or reason == "VolumeMismatch" else ""
     gone = reason == "ProvisioningFailed" and bool(_CLASS_GONE.search(message))
-    if reason == "ProvisioningFailed" and not gone:
+    by_hand = _BY_HAND in message or (fields["class.provisioner"] == _BY_HAND and bool(fields["usedBy"]))
+    if reason == "ProvisioningFailed" and not gone and not by_hand:
         return "provisioning-failed"
     absent = fields["class"] and (fields["class.exists"] == "no" or gone)
-    manual = fields["class.provisioner"] == "kubernetes.io/no-provisioner" and fields["usedBy"]
-    if (absent or manual or not fields["class"]) and not fields["volumes.fit"]:
+    if (absent or by_hand or not fields["class"]) and not fields["volumes.fit"]:
         if fields["volumes.released"]:
             return "volume-released"
         if any(not absent or "its storageClassName is" not in text for text in fields["volumes.near"]):
             return "volume-unfit"
-        return "class-missing" if absent else "wait-consumer" if manual else "no-class"
+        return "class-missing" if absent else "no-volume" if by_hand else "no-class"
     if reason.startswith("WaitFor") or (not reason and fields["class.binding"] == "WaitForFirstConsumer"):
         return "wait-consumer"
     if fields["provisioner"] and (fields["age"] or 0) >= 30:
@@ -161,11 +181,11 @@ def _why(fields: dict[str, Any]) -> str:
     return ""
 
 
-def _bypassed(view: View, claim: Json) -> Iterator[str]:
+def _bypassed(around: _Around, claim: Json) -> Iterator[str]:
     """Pods that mount it and sit on a node by `spec.nodeName` alone: nobody scheduled them."""
-    for pod in view.snapshot.of_kind("Pod", claim["metadata"].get("namespace") or ""):
-        if claim["metadata"]["name"] in claim_names(pod) and (pod.get("spec") or {}).get("nodeName"):
-            events = view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or "")
+    for pod in around.users(claim):
+        if (pod.get("spec") or {}).get("nodeName"):
+            events = around.view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or "")
             if not any(event.get("reason") == "Scheduled" for event in events):
                 yield pod["metadata"]["name"]
 
@@ -229,19 +249,11 @@ def _is_default(storage_class: Json) -> bool:
     return notes.get("storageclass.kubernetes.io/is-default-class") == "true"
 
 
-def _users(view: View, claim: Json) -> Iterator[str]:
-    for pod in view.snapshot.of_kind("Pod", claim["metadata"].get("namespace") or ""):
-        if claim["metadata"]["name"] in claim_names(pod):
-            yield pod["metadata"]["name"]
-
-
-def _candidates(view: View, claim: Json) -> dict[str, Any]:
+def _candidates(around: _Around, claim: Json) -> dict[str, Any]:
     """Volumes that fit, and those that nearly do with what differs."""
     fit, near, released = [], [], []
-    for volume in view.snapshot.of_kind("PersistentVolume"):
+    for volume in around.volumes:
         name, phase = volume["metadata"]["name"], (volume.get("status") or {}).get("phase")
-        if phase == "Bound":
-            continue
         differs = _differs(claim, volume)
         if not differs:
             fit.append(name)
@@ -288,7 +300,7 @@ def _differs(claim: Json, volume: Json) -> list[str]:
     return found
 
 
-def _proof(view: View, claim: Json) -> Iterator[Proof]:
+def _proof(view: View, claim: Json, fields: dict[str, Any]) -> Iterator[Proof]:
     spec, status, meta = claim.get("spec") or {}, claim.get("status") or {}, claim["metadata"]
     name = spec.get("storageClassName")
     shown = "unset" if name is None else repr(name)
@@ -301,5 +313,5 @@ def _proof(view: View, claim: Json) -> Iterator[Proof]:
     yield Proof("status", f"persistentvolumeclaim/{meta['name']}", "", text)
     for event in _events(view, claim)[:2]:
         yield event_proof(event)
-    for text in _candidates(view, claim)["volumes.near"] if status.get("phase") == "Pending" else ():
+    for text in fields["volumes.near"] if status.get("phase") == "Pending" else ():
         yield Proof("object", f"persistentvolume/{text.partition(':')[0]}", "", text)

@@ -29,6 +29,7 @@ FIELDS = {
     "volume": "the volume the message names",
     "volume.type": "configMap, secret, projected, persistentVolumeClaim, hostPath, nfs, csi ... or ''",
     "object": "the ConfigMap, Secret, claim, path or server behind the volume",
+    "claim": "the claim behind it",
     "source": "what is mounted in the end: nfs 192.0.2.1:/exports, csi ghost.example vol-1, hostPath /data (Directory)",
     "driver": "the CSI driver behind it",
     "there": "the keys that the ConfigMap or Secret has, or the objects of that kind there are",
@@ -102,7 +103,7 @@ def _untold(view: View, pod: Json) -> Iterator[Fact]:
     events = view.snapshot.events_of(ref_of(pod), pod["metadata"].get("uid") or "")
     bound = parse_time((conditions_of(pod).get("PodScheduled") or {}).get("lastTransitionTime"))
     waited = int(view.snapshot.taken_at - bound) if bound is not None else 0
-    if ready or not (pod.get("spec") or {}).get("nodeName") or pod["metadata"].get("deletionTimestamp"):
+    if ready or not (pod.get("status") or {}).get("startTime") or pod["metadata"].get("deletionTimestamp"):
         return
     if any(event.get("reason") in _AFTER for event in events):
         return
@@ -153,6 +154,7 @@ def _of_volume(view: View, pod: Json, name: str) -> dict[str, Any]:
         "volume": name,
         "volume.type": kind,
         "object": target or (lack.named.name if lack else ""),
+        "claim": target if kind in ("persistentVolumeClaim", "ephemeral") else "",
         "source": source_text(inner, source.get(inner) or {}),
         "driver": (source.get("csi") or {}).get("driver") or "",
         "attachment": _attachment(view, str(source.get("persistentVolume") or name), node),

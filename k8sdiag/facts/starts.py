@@ -28,7 +28,7 @@ FIELDS = {
     "message": "the whole error, on one line",
     "error": "its core: what follows 'unable to start container process: '",
     "executable": "the file it tried to run, where the error names it",
-    "mount.over": "the volume mounted where that file should be: volume scripts (configMap scripts) at /scripts",
+    "mount.over": "the volume mounted where that file is, or where the error says: volume a (configMap a) at /x",
     "hook": "the postStart hook: exec [...], httpGet ..., sleep ...",
     "via": "how the container names the ConfigMap or Secret the error is about: env PASSWORD, envFrom",
     "there": "the keys that object has, or the objects of that kind there are",
@@ -65,9 +65,10 @@ _STAGES = {
 }
 _WRAPPING = re.compile(
     r".*(?:unable to start container process: (?:error during container init: )?|container create failed: |"
-    r"starting container process caused: |container init caused: )",
+    r"starting container process caused:? \"?|container init caused: )",
     re.DOTALL,
 )
+_ROOTFS = re.compile(r'to rootfs at "(?P<path>[^"]+)"|mount `[^`]+` to `(?P<ticked>[^`]+)`')
 _NAMED = re.compile(
     r'(?:configmap|secret) "(?P<name>[^"]+)" not found|'
     r"couldn't find key (?P<key>\S+) in (?:ConfigMap|Secret) [^/\s]+/(?P<object>\S+)"
@@ -150,7 +151,7 @@ def _fact(view: View, pod: Json, container: ContainerView, reason: str, message:
         "message": flat,
         "error": error,
         "executable": executable,
-        "mount.over": _mount_over(pod, container.spec, executable),
+        "mount.over": _mount_over(pod, container.spec, executable or _target(error)),
         "restarts": container.status.get("restartCount") or 0,
         "exit.code": ended.get("exitCode"),
     }
@@ -182,9 +183,8 @@ def _reference(view: View, pod: Json, container: ContainerView, message: str) ->
 def _core(message: str) -> str:
     """The runtime's error without what wraps it; CRI-O passes on a line of runc's log with its quotes escaped."""
     text = _WRAPPING.sub("", message)
-    if _QUOTED_LOG.search(message):
-        text = _QUOTED_LOG.sub("", text).replace('\\"', '"')
-        text = text.removesuffix('"')
+    if '\\"' in text or _QUOTED_LOG.search(message):
+        text = _QUOTED_LOG.sub("", text).replace('\\"', '"').removesuffix(": unknown").removesuffix('"')
     return text.removesuffix(": unknown")
 
 
@@ -227,6 +227,12 @@ def hook_text(hook: Json) -> str:
     return ""
 
 
+def _target(error: str) -> str:
+    """The place in the container where a mount failed."""
+    found = _ROOTFS.search(error)
+    return found.group("path") or found.group("ticked") if found else ""
+
+
 def _mount_over(pod: Json, container: Json, executable: str) -> str:
     """The volume mounted at or above a file of the container, deepest first."""
     volumes = {volume.get("name"): volume for volume in (pod.get("spec") or {}).get("volumes") or []}
@@ -239,5 +245,6 @@ def _mount_over(pod: Json, container: Json, executable: str) -> str:
             target = (
                 source.get("name") or source.get("secretName") or source.get("claimName") or source.get("path") or ""
             )
-            return f"volume {mount.get('name')} ({f'{kind} {target}'.strip()}) at {mount.get('mountPath')}"
+            part = f", subPath {mount['subPath']}" if mount.get("subPath") else ""
+            return f"volume {mount.get('name')} ({f'{kind} {target}'.strip()}{part}) at {mount.get('mountPath')}"
     return ""

@@ -729,3 +729,14 @@ def volume_not_deleted() -> Incident:
     text = "host_path deleter only supports /tmp/.+ but received provided /srv/pv-1"
     made.event(held, "VolumeFailedDelete", text, by="persistentvolume-controller", ago=300)
     return made
+
+
+@incident
+def claim_no_volume() -> Incident:
+    made = Incident("a class without a provisioner, and no volume of it", "pod/db", "claim-no-volume")
+    storage_class(made, "local", "kubernetes.io/no-provisioner")
+    text = "no volume plugin matched name: kubernetes.io/no-provisioner"
+    says(made, claim(made, storage_class="local"), "ProvisioningFailed", text, kind="Warning")
+    volume(made, "pv-other", storage_class="local", phase="Bound", holder="shop/other")
+    unscheduled(made)
+    return made
