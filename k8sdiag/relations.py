@@ -195,8 +195,7 @@ def _around_pod(snapshot: Snapshot, pod: Json) -> Iterator[Ref]:
     namespace = (pod.get("metadata") or {}).get("namespace") or ""
     spec = pod.get("spec") or {}
     node = spec.get("nodeName") or ""
-    nodes = [node] if node else [n["metadata"]["name"] for n in snapshot.of_kind("Node")]
-    for name in nodes:
+    for name in [node] if node else _nodes_in_the_way(snapshot):
         yield Ref("Node", "", name)
         for other in snapshot.pods_on(name):
             if network_plugin(other):
@@ -204,6 +203,21 @@ def _around_pod(snapshot: Snapshot, pod: Json) -> Iterator[Ref]:
                 yield from owner_chain(snapshot, other)
     for claim in claim_names(pod):
         yield from _around_claim(snapshot, Ref("PersistentVolumeClaim", namespace, claim))
+
+
+def _nodes_in_the_way(snapshot: Snapshot) -> list[str]:
+    """The nodes whose state can explain that a pod is placed nowhere: all, where none takes pods; else none, for then
+    it is not for want of a sound node."""
+    nodes = list(snapshot.of_kind("Node"))
+    return [] if any(_takes_pods(node) for node in nodes) else [node["metadata"]["name"] for node in nodes]
+
+
+def _takes_pods(node: Json) -> bool:
+    spec = node.get("spec") or {}
+    conditions = (node.get("status") or {}).get("conditions") or []
+    ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+    kept_off = any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in spec.get("taints") or [])
+    return ready and not spec.get("unschedulable") and not kept_off
 
 
 def _around_claim(snapshot: Snapshot, ref: Ref) -> Iterator[Ref]:
