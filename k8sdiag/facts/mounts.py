@@ -125,7 +125,7 @@ def _untold(view: View, pod: Json) -> Iterator[Fact]:
 
 
 def _fields(view: View, pod: Json, event: Json) -> dict[str, Any]:
-    text = event_message(event)
+    text = event_message(event).removeprefix("(combined from similar events): ")
     found = _FAILED.match(text)
     named = found or _NAMED.search(text) or _OWNED.search(text) or _PROCESSED.search(text) or _UNMOUNTED.search(text)
     return _of_volume(view, pod, named.group("volume") if named else "") | {
