@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from k8sdiag.evidence import Json, Snapshot
 from k8sdiag.placement.labels import lacking, near_labels, wanted_labels
@@ -47,6 +47,7 @@ class Verdict:
     change: str
     nearest: str
     by_node: dict[str, list[Obstacle]]
+    _told: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def main(self) -> set[tuple[str, str]]:
         """What stands in the way on the nearest node."""
@@ -54,7 +55,11 @@ class Verdict:
 
     def blocked(self, about: tuple[str, str]) -> list[str]:
         """Nodes where this stands in the way."""
-        return [name for name, found in self.by_node.items() if any(item.about == about for item in found)]
+        if about not in self._told:
+            self._told[about] = [
+                name for name, found in self.by_node.items() if any(item.about == about for item in found)
+            ]
+        return self._told[about]
 
     def roomless(self) -> list[str]:
         """Nodes that lack nothing but room."""
@@ -67,10 +72,10 @@ class Verdict:
 
     def lines(self, most: int = 5) -> list[str]:
         """A line for each node, the nearest first."""
-        order = sorted(self.by_node, key=lambda name: name != self.nearest)
-        told = {name: "; ".join(item.text for item in self.by_node[name]) for name in order}
-        shown = [f"{name}: {text}" for name, text in told.items() if text]
-        return [*shown[:most], *([f"and {len(shown) - most} more nodes"] if len(shown) > most else [])]
+        held = [name for name, found in self.by_node.items() if found]
+        held.sort(key=lambda name: name != self.nearest)
+        shown = [f"{name}: {'; '.join(item.text for item in self.by_node[name])}" for name in held[:most]]
+        return [*shown, *([f"and {len(held) - most} more nodes"] if len(held) > most else [])]
 
 
 class Nodes:
@@ -80,7 +85,9 @@ class Nodes:
         self.nodes = sorted(snapshot.of_kind("Node"), key=lambda node: str(node["metadata"]["name"]))
         self.snapshot = snapshot
         self.neighbours = Neighbours(snapshot, self.nodes)
+        self.room = {node["metadata"]["name"]: _allocatable(node) for node in self.nodes}
         self._used: dict[str, dict[str, float]] = {}
+        self._asked: dict[str, list[tuple[str, dict[str, float]]]] = {}
         self._verdicts: dict[str, Verdict] = {}
 
     def used(self, node: str) -> dict[str, float]:
@@ -95,13 +102,17 @@ class Nodes:
             self._used[node] = total
         return self._used[node]
 
-    def largest(self, resource: str, of: Iterable[str] = ()) -> float:
+    def largest(self, resource: str, of: Sequence[str] = ()) -> float:
         """The most that any node (of those named) has allocatable."""
-        return max((allocatable(node).get(resource, 0.0) for node in self.named(of)), default=0.0)
+        return max((self.room[name].get(resource, 0.0) for name in of or self.room), default=0.0)
 
-    def freest(self, resource: str, of: Iterable[str] = ()) -> float:
+    def freest(self, resource: str, of: Sequence[str] = ()) -> float:
         """The most that any node (of those named) has left."""
-        return max((free(self, node, resource) for node in self.named(of)), default=0.0)
+        return max((self.free(name, resource) for name in of or self.room), default=0.0)
+
+    def free(self, node: str, resource: str) -> float:
+        """What a node has left of a resource."""
+        return self.room[node].get(resource, 0.0) - self.used(node).get(resource, 0.0)
 
     def named(self, names: Iterable[str]) -> list[Json]:
         """Nodes of these names, or all where none is given."""
@@ -110,10 +121,11 @@ class Nodes:
 
     def holders(self, node: str, resource: str) -> list[str]:
         """The pods that request most of a resource on a node: `shop/batch 1500m`."""
-        there = [pod for pod in self.snapshot.pods_on(node) if not is_finished(pod)]
-        asked = [(pod_requests(pod).get(resource, 0.0), name_of(pod)) for pod in there]
-        most = sorted((item for item in asked if item[0] > 0), key=lambda item: (-item[0], item[1]))
-        return [f"{name} {format_quantity(resource, amount)}" for amount, name in most[:3]]
+        if node not in self._asked:
+            there = [pod for pod in self.snapshot.pods_on(node) if not is_finished(pod)]
+            self._asked[node] = [(name_of(pod), pod_requests(pod)) for pod in there]
+        asked = [(-requests.get(resource, 0.0), name) for name, requests in self._asked[node]]
+        return [f"{name} {format_quantity(resource, -amount)}" for amount, name in sorted(asked)[:3] if amount]
 
     def verdict(self, pod: Json, refusal: Refusal) -> Verdict:
         """Every node held against a pod; worked out once for pods of the same making."""
@@ -143,15 +155,10 @@ def _shape(pod: Json, refusal: Refusal) -> str:
     return repr((meta.get("namespace"), meta.get("labels"), sorted(claim_names(pod)), asks, rest, refusal.reasons))
 
 
-def allocatable(node: Json) -> dict[str, float]:
+def _allocatable(node: Json) -> dict[str, float]:
     """status.allocatable as numbers."""
     found = (node.get("status") or {}).get("allocatable") or {}
     return {name: parse_quantity(amount) or 0.0 for name, amount in found.items()}
-
-
-def free(nodes: Nodes, node: Json, resource: str) -> float:
-    """What a node has left of a resource."""
-    return allocatable(node).get(resource, 0.0) - nodes.used(node["metadata"]["name"]).get(resource, 0.0)
 
 
 def verdict_of(nodes: Nodes, pod: Json, refusal: Refusal) -> Verdict:
@@ -285,12 +292,12 @@ def _ports(snapshot: Snapshot, pod: Json, node: Json) -> Iterator[Obstacle]:
 
 
 def _no_room(nodes: Nodes, pod: Json, node: Json) -> Iterator[Obstacle]:
-    name, room = node["metadata"]["name"], allocatable(node)
+    name = node["metadata"]["name"]
     for resource, wanted in {**pod_requests(pod), "pods": 1.0}.items():
-        left = free(nodes, node, resource)
+        left = nodes.free(name, resource)
         if wanted == 0 or wanted <= left * (1 + 1e-12) + 1e-9:
             continue
-        have = room.get(resource, 0.0)
+        have = nodes.room[name].get(resource, 0.0)
         asks, rest, size = (format_quantity(resource, value) for value in (wanted, max(left, 0.0), have))
         if resource == "pods":
             yield Obstacle("too-many-pods", f"{size} pods run there, and no more may", _WORDS["too-many-pods"], 3)

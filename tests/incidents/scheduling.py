@@ -10,6 +10,7 @@ from tests.incidents.build import (
     node,
     owner_reference,
     running,
+    terminated,
     uid,
 )
 
@@ -604,6 +605,24 @@ def term_preempted() -> Incident:
         by="default-scheduler",
         ago=5,
     )
+    return made
+
+
+@incident
+def term_preempted_gone() -> Incident:
+    made = Incident("a bare pod that had to make way is gone", "pod/low", "preempted-by-scheduler")
+    high = busy(made, "high", spec={"priority": 1000}, container={"resources": {"requests": {"cpu": "1500m"}}})
+    ended = container(state=terminated(137, "Error", ago=60, ran=500), resources={"requests": {"cpu": "1500m"}})
+    text = "default-scheduler: preempting to accommodate a higher priority pod"
+    target = condition("DisruptionTarget", "True", "PreemptionByScheduler", text, ago=92)
+    meta = {"deletionTimestamp": at(62), "deletionGracePeriodSeconds": 30}
+    low = made.pod("low", ended, conditions=[target], metadata=meta)
+    by = f"Preempted by pod {high['metadata']['uid']} on node node1"
+    made.event(low, "Preempted", by, kind="Normal", by="default-scheduler", ago=92)
+    made.event(low, "Killing", "Stopping container app", kind="Normal", ago=91)
+    made.change(600, "ADDED", low)
+    made.change(60, "DELETED", low)
+    made.objects.remove(low)
     return made
 
 
