@@ -195,7 +195,7 @@ def _journal(source: FolderSource | ArchiveSource, names: list[str], moment: flo
 
 
 def _gaps(names: list[str], about: Json, objects: list[Json]) -> Iterator[Gap]:
-    """What is missing, where there would have been something: no container ran, no log; no pod was bound, no journal."""
+    """What is missing, and would be there: a container that ran has a log, a pod that was bound a node's journal."""
     if not about:
         yield Gap("recording.yaml", "not in the recording", "when it was made, and of what, is not known")
     pods = [obj for obj in objects if obj["kind"] == "Pod"]

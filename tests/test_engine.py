@@ -30,7 +30,7 @@ def node(name: str, **fields: Any) -> Fact:
 
 def rule(folder: Path, name: str, when: str, level: str = "cause", extra: str = "") -> None:
     (folder / f"{name}.yaml").write_text(
-        f"id: {name}\nseverity: error\nlevel: {level}\ntitle: {{en: T}}\ncause: {{en: C}}\nfixes: [{{title: {{en: F}}}}]\n"
+        f"id: {name}\nseverity: error\nlevel: {level}\ntitle: {{en: T}}\ncause: {{en: C}}\nfixes: [{{title: {{en: F}}}}]\n"  # noqa: E501
         f"when:\n{when}\n{extra}\n"
     )
 
@@ -70,7 +70,12 @@ def test_on_says_what_to_join(tmp_path: Path) -> None:
 
 def test_unless_keeps_a_rule_silent(tmp_path: Path) -> None:
     rule(tmp_path, "exit", "  - container: {crashing: true}", extra="unless:\n  - log: {text: /panic/}")
-    facts = [container("a", crashing=True), log("a", text="panic: boom"), container("b", crashing=True), log("b", text="ok")]
+    facts = [
+        container("a", crashing=True),
+        log("a", text="panic: boom"),
+        container("b", crashing=True),
+        log("b", text="ok"),
+    ]
     assert holds_for(fire(tmp_path, *facts)) == {("exit", "b")}
 
 
@@ -87,9 +92,9 @@ def test_a_rule_without_an_equality_is_tried_on_every_fact(tmp_path: Path) -> No
 
 def test_a_field_that_is_a_list_leads_to_rules_by_each_value(tmp_path: Path) -> None:
     rule(tmp_path, "pressed", "  - node: {pressure: MemoryPressure}")
-    assert holds_for(fire(tmp_path, node("n1", pressure=("DiskPressure", "MemoryPressure")), node("n2", pressure=()))) == {
-        ("pressed", "n1")
-    }
+    assert holds_for(
+        fire(tmp_path, node("n1", pressure=("DiskPressure", "MemoryPressure")), node("n2", pressure=()))
+    ) == {("pressed", "n1")}
 
 
 def kept(folder: Path, *facts: Fact) -> dict[tuple[str, str], list[str]]:
@@ -112,7 +117,10 @@ def test_the_vaguer_level_gives_way_on_the_same_container_only(tmp_path: Path) -
 def test_siblings_of_one_workload_keep_their_own_findings(tmp_path: Path) -> None:
     rule(tmp_path, "oom", "  - container: {oom: true}", extra="supersedes: [exit]")
     rule(tmp_path, "exit", "  - container: {exit.code: 1}")
-    facts = [container("a", oom=True, owner="Deployment/s/w"), container("b", **{"exit.code": 1}, owner="Deployment/s/w")]
+    facts = [
+        container("a", oom=True, owner="Deployment/s/w"),
+        container("b", **{"exit.code": 1}, owner="Deployment/s/w"),
+    ]
     assert set(kept(tmp_path, *facts)) == {("oom", "a"), ("exit", "b")}
 
 

@@ -79,7 +79,12 @@ def test_a_hostile_name_stays_one_word_in_a_command(tmp_path: Path) -> None:
     """Names of images and commands are free text; pasted, they must not run."""
     made = Incident("hostile", "pod/web", "")
     image = "reg.example/x:$(touch /tmp/owned);`id`'\"\n"
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}": ErrImagePull: y: not found'}}
+    waiting = {
+        "waiting": {
+            "reason": "ImagePullBackOff",
+            "message": f'Back-off pulling image "{image}": ErrImagePull: y: not found',
+        }
+    }
     made.pod("web", container(image=image, state=waiting), phase="Pending")
     made.write(tmp_path, "hostile")
     document = json.loads(answer(tmp_path / "hostile", "json"))

@@ -20,7 +20,18 @@ PACKAGE = ROOT / "k8sdiag"
 LAYERS: tuple[tuple[str, ...], ...] = (
     # what things are, and how to read a value
     (
-        *("clock", "patterns", "quantity", "columns", "harmless", "kinds", "selectors", "evidence", "finding", "podstate"),
+        *(
+            "clock",
+            "patterns",
+            "quantity",
+            "columns",
+            "harmless",
+            "kinds",
+            "selectors",
+            "evidence",
+            "finding",
+            "podstate",
+        ),
         *("references", "endings", "lastwords", "pull_errors", "journal_words"),
     ),
     # how things relate, are reached and are written down

@@ -26,7 +26,12 @@ POD = Ref("Pod", "crash-app", "api")
 
 def pod(name: str, restarts: int = 0) -> dict[str, Any]:
     status = {"phase": "Running", "containerStatuses": [{"name": "app", "restartCount": restarts}]}
-    return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name, "namespace": "s", "uid": name}, "status": status}
+    return {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "namespace": "s", "uid": name},
+        "status": status,
+    }
 
 
 def change(time: str, kind: str, obj: dict[str, Any]) -> str:
@@ -80,11 +85,18 @@ def test_at_a_moment_it_is_as_it_was() -> None:
 
 
 def test_the_state_is_the_fold_of_all_lines(tmp_path: Path) -> None:
-    lines = change("01:00", "ADDED", pod("a")) + change("02:00", "ADDED", pod("b")) + change("03:00", "MODIFIED", pod("a", 3))
+    lines = (
+        change("01:00", "ADDED", pod("a"))
+        + change("02:00", "ADDED", pod("b"))
+        + change("03:00", "MODIFIED", pod("a", 3))
+    )
     snapshot = load(write(tmp_path / "r", lines + change("04:00", "DELETED", pod("b"))))
     assert snapshot.find(Ref("Pod", "s", "b")) is None
     assert [item.type for item in snapshot.history_of(Ref("Pod", "s", "b"))] == ["ADDED", "DELETED"]
-    assert [item.load()["status"]["containerStatuses"][0]["restartCount"] for item in snapshot.history_of(Ref("Pod", "s", "a"))] == [0, 3]
+    assert [
+        item.load()["status"]["containerStatuses"][0]["restartCount"]
+        for item in snapshot.history_of(Ref("Pod", "s", "a"))
+    ] == [0, 3]
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
@@ -101,7 +113,11 @@ def test_what_never_was_is_not_missed(tmp_path: Path) -> None:
 
 
 def test_a_deleted_object_is_known_as_it_last_was(tmp_path: Path) -> None:
-    lines = change("01:00", "ADDED", pod("a")) + change("02:00", "MODIFIED", pod("a", 4)) + change("03:00", "DELETED", pod("a", 4))
+    lines = (
+        change("01:00", "ADDED", pod("a"))
+        + change("02:00", "MODIFIED", pod("a", 4))
+        + change("03:00", "DELETED", pod("a", 4))
+    )
     snapshot = load(write(tmp_path / "r", lines))
     ref = Ref("Pod", "s", "a")
     assert snapshot.deleted("Pod") == [ref]
@@ -118,7 +134,9 @@ def test_absence_proves_something_only_of_kinds_that_were_recorded(tmp_path: Pat
     assert snapshot.exists("Secret", "s", "gone") is False
     assert snapshot.exists("Secret", "elsewhere", "gone") is None
     assert snapshot.exists("ConfigMap", "s", "gone") is None
-    said = load(write(tmp_path / "r", change("01:00", "ADDED", secret), "format: k8sdiag-recording/v1\nkinds: [ConfigMap]\n"))
+    said = load(
+        write(tmp_path / "r", change("01:00", "ADDED", secret), "format: k8sdiag-recording/v1\nkinds: [ConfigMap]\n")
+    )
     assert said.exists("ConfigMap", "s", "gone") is False
 
 
@@ -132,7 +150,11 @@ GOOD = change("01:00", "ADDED", pod("a"))
         (GOOD + GOOD[:60], None, "(the line is cut off)"),
         (GOOD + '{"t": "2026-11-21T22:01:00Z", "type": "ADDED"}\n', None, "objects.jsonl:2: not a change"),
         (GOOD + "[1, 2]\n", None, "objects.jsonl:2: not a change"),
-        (GOOD.replace("ADDED", "CREATED"), None, "objects.jsonl:1: 't' must be a time and 'type' ADDED, MODIFIED or DELETED"),
+        (
+            GOOD.replace("ADDED", "CREATED"),
+            None,
+            "objects.jsonl:1: 't' must be a time and 'type' ADDED, MODIFIED or DELETED",
+        ),
         (GOOD, "format: k8sdiag-recording/v2\n", "recording.yaml:1: format is 'k8sdiag-recording/v2'"),
         (GOOD, "- a list\n", "recording.yaml:1: not a mapping"),
         (GOOD, "format: [\n", "recording.yaml:2: not YAML"),
@@ -184,7 +206,9 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Callable
         (member("device", tarfile.CHRTYPE), "is a link or a device"),
     ],
 )
-def test_an_archive_that_reaches_out_is_refused(tmp_path: Path, add: Callable[[tarfile.TarFile], None], said: str) -> None:
+def test_an_archive_that_reaches_out_is_refused(
+    tmp_path: Path, add: Callable[[tarfile.TarFile], None], said: str
+) -> None:
     with pytest.raises(RecordingError, match=said):
         load(archive_with(tmp_path / "bad.tar.gz", add))
 

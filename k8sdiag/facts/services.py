@@ -283,6 +283,7 @@ def _proof(view: View, service: Json, fields: dict[str, Any]) -> Iterator[Proof]
 def _has_empty_slice(view: View, ref: Ref) -> bool:
     """The endpoint slice controller saw the Service and found no pod for it."""
     return any(
-        (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == ref.name and not item.get("endpoints")
+        (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == ref.name
+        and not item.get("endpoints")
         for item in view.snapshot.of_kind("EndpointSlice", ref.namespace)
     )

@@ -1,7 +1,7 @@
 """Journal lines that concern one pod, by its uid, its namespace/name or its containers' ids; one fact a pod.
 
-Sample: `E1121 22:32:46.4 9589 pod_workers.go:1301] "Error syncing pod, skipping" err="failed to \\"StartContainer\\" for
-\\"app\\" with CreateContainerConfigError: ..." pod="shop/web" podUID="8f2f24ae-..."`.
+Sample: `E1121 22:32:46.4 9589 pod_workers.go:1301] "Error syncing pod, skipping" err="failed to \\"StartContainer\\"
+for \\"app\\" with CreateContainerConfigError: ..." pod="shop/web" podUID="8f2f24ae-..."`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ def derive(view: View) -> Iterator[Fact]:
         text = "\n".join(" ".join(entry.message[:4000].split()) for entry in kept)
         fields = {"text": text, "last": kept[-1].message[:4000], "lines": len(entries)}
         proof = tuple(
-            Proof("journal", f"node/{entry.node} {entry.unit}", format_time(entry.at), " ".join(entry.message[:4000].split()))
+            Proof(
+                "journal",
+                f"node/{entry.node} {entry.unit}",
+                format_time(entry.at),
+                " ".join(entry.message[:4000].split()),
+            )
             for entry in kept[-1:]
         )
         yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), proof)

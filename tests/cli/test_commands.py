@@ -110,7 +110,11 @@ def test_at_a_moment_of_the_past() -> None:
 def test_a_manifest_names_what_to_check(tmp_path: Path) -> None:
     manifest = (RECORDINGS / "ok-web" / "manifest.yaml").read_text()
     (tmp_path / "web.yaml").write_text(manifest)
-    for words, stdin in ((["-f", str(tmp_path / "web.yaml")], None), (["-f", str(tmp_path)], None), (["-f", "-"], manifest)):
+    for words, stdin in (
+        (["-f", str(tmp_path / "web.yaml")], None),
+        (["-f", str(tmp_path)], None),
+        (["-f", "-"], manifest),
+    ):
         done = run("check", *words, "-n", "ok-web", "--from", str(RECORDINGS / "ok-web"), "-o", "json", stdin=stdin)
         assert done.returncode == 0, done
         kinds = {item["subject"]["kind"] for item in json.loads(done.stdout)["items"]}
@@ -120,9 +124,13 @@ def test_a_manifest_names_what_to_check(tmp_path: Path) -> None:
 def test_a_manifest_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: b: c\n")
     assert_one_sentence(run("check", "-f", str(tmp_path / "bad.yaml"), "--from", CRASH), r"bad\.yaml:1: not YAML")
-    assert_one_sentence(run("check", "-f", str(tmp_path / "none.yaml"), "--from", CRASH), r"cannot be read: No such file")
+    assert_one_sentence(
+        run("check", "-f", str(tmp_path / "none.yaml"), "--from", CRASH), r"cannot be read: No such file"
+    )
     (tmp_path / "empty.yaml").write_text("")
-    assert_one_sentence(run("check", "-f", str(tmp_path / "empty.yaml"), "--from", CRASH), "names nothing that can be checked")
+    assert_one_sentence(
+        run("check", "-f", str(tmp_path / "empty.yaml"), "--from", CRASH), "names nothing that can be checked"
+    )
 
 
 def test_scan_groups_by_cause() -> None:
@@ -185,5 +193,3 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "Traceback" not in done.stderr
     assert done.stdout
-
-

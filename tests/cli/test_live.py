@@ -37,12 +37,29 @@ def answer(api: CannedApi, folder: Path, *words: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "subject"),
-    [("wait-tag-missing", "pod/web"), ("pend-cpu", "pod/web"), ("pend-quota", "deploy/web"), ("svc-selector", "svc/web")],
+    [
+        ("wait-tag-missing", "pod/web"),
+        ("pend-cpu", "pod/web"),
+        ("pend-quota", "deploy/web"),
+        ("svc-selector", "svc/web"),
+    ],
 )
 def test_live_and_recorded_answers_are_the_same(tmp_path: Path, name: str, subject: str) -> None:
     with serving(objects_of(name)) as api:
         live = answer(api, tmp_path, "check", subject, "-n", name)
-    command = [sys.executable, "-m", "k8sdiag", "check", subject, "-n", name, "--from", f"recordings/{name}", "-o", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "k8sdiag",
+        "check",
+        subject,
+        "-n",
+        name,
+        "--from",
+        f"recordings/{name}",
+        "-o",
+        "json",
+    ]
     recorded = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout)
     assert live["findings"][0]["rule"] == recorded["findings"][0]["rule"]
     assert live["status"] == recorded["status"]
