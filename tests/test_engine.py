@@ -20,7 +20,7 @@ def container(pod: str, name: str = "app", node: str = "n1", owner: str = "", **
 
 
 def log(pod: str, name: str = "app", text: str = "") -> Fact:
-    keys = {"container": (f"s/{pod}/{name}",), "pod": (f"s/{pod}",)}
+    keys: dict[str, tuple[str, ...]] = {"container": (f"s/{pod}/{name}",), "pod": (f"s/{pod}",)}
     return Fact("log", Ref("Pod", "s", pod), {"text": text, "last": text}, keys)
 
 
@@ -116,10 +116,10 @@ def test_the_vaguer_level_gives_way_on_the_same_container_only(tmp_path: Path) -
 
 def test_siblings_of_one_workload_keep_their_own_findings(tmp_path: Path) -> None:
     rule(tmp_path, "oom", "  - container: {oom: true}", extra="supersedes: [exit]")
-    rule(tmp_path, "exit", "  - container: {exit.code: 1}")
+    rule(tmp_path, "exit", "  - container: {state: waiting}")
     facts = [
         container("a", oom=True, owner="Deployment/s/w"),
-        container("b", **{"exit.code": 1}, owner="Deployment/s/w"),
+        container("b", state="waiting", owner="Deployment/s/w"),
     ]
     assert set(kept(tmp_path, *facts)) == {("oom", "a"), ("exit", "b")}
 
