@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from k8sdiag.clock import format_time
 from k8sdiag.engine import FactIndex, Fired, Rules
@@ -11,7 +12,7 @@ from k8sdiag.facts import derive
 from k8sdiag.finding import SEVERITIES, Finding, Report, at_least
 from k8sdiag.playbook import Playbook
 from k8sdiag.relations import View, closure
-from k8sdiag.report import finding_of
+from k8sdiag.report import finding_of, group_key
 from k8sdiag.status import status_of
 from k8sdiag.timeline import timeline_of
 
@@ -27,7 +28,7 @@ def diagnose(snapshot: Snapshot, subject: Ref, playbooks: Iterable[Playbook], la
     kept = explain(fired)
     findings = [finding_of(item, affects, snapshot, language) for item, affects in kept]
     order = sorted(range(len(kept)), key=lambda n: rank(kept[n][0], findings[n], subject))
-    ranked = _distinct(findings[n] for n in order)
+    ranked = _merged([(kept[n][0], findings[n]) for n in order])
     gaps = snapshot.gaps
     if snapshot.find(subject) is None:
         gaps = (*gaps, Gap(f"{subject.kind} {subject.name}", "not in the evidence", "its own state is not known"))
@@ -113,13 +114,22 @@ def rank(fired: Fired, finding: Finding, subject: Ref) -> tuple[object, ...]:
     )
 
 
-def _distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """The same said twice is said once."""
-    seen: set[tuple[str, Ref, str]] = set()
-    kept = []
-    for finding in findings:
-        mark = (finding.rule, finding.subject, finding.cause)
-        if mark not in seen:
-            seen.add(mark)
+def _merged(findings: list[tuple[Fired, Finding]]) -> list[Finding]:
+    """The same said twice is said once, and one cause on several pods of a workload is told for the first of them."""
+    leads: dict[tuple[object, ...], int] = {}
+    kept: list[Finding] = []
+    for fired, finding in findings:
+        place = fired.anchor.fields.get("container") or fired.anchor.fields.get(
+            "name" if fired.anchor.kind == "container" else ""
+        )
+        mark = (finding.rule, group_key(fired, finding), place)
+        lead = leads.get(mark)
+        if lead is None:
+            leads[mark] = len(kept)
+            kept.append(finding)
+        elif kept[lead].subject != finding.subject:
+            others = dict.fromkeys((*kept[lead].affects, finding.subject, *finding.affects))
+            kept[lead] = replace(kept[lead], affects=tuple(others))
+        elif kept[lead].cause != finding.cause:
             kept.append(finding)
     return kept

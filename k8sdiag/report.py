@@ -37,6 +37,15 @@ def finding_of(fired: Fired, affects: list[Ref], snapshot: Snapshot, language: s
     )
 
 
+def group_key(fired: Fired, finding: Finding) -> str:
+    """What findings of one rule must share to have one cause: what the playbook says, else their owner, else the
+    subject itself."""
+    if finding.group:
+        return finding.group
+    owners = fired.anchor.keys.get("workload")
+    return owners[-1] if owners else str(finding.subject)
+
+
 def values_of(fired: Fired) -> dict[str, Any]:
     """What {placeholders} stand for: the anchor's fields by name, others' as name.field, and named groups."""
     values: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from k8sdiag.facts import derive
 from k8sdiag.finding import SEVERITIES, Finding, Group, ScanReport
 from k8sdiag.playbook import Playbook
 from k8sdiag.relations import View
-from k8sdiag.report import finding_of
+from k8sdiag.report import finding_of, group_key
 
 
 def scan(snapshot: Snapshot, namespace: str, playbooks: Iterable[Playbook], language: str = "en") -> ScanReport:
@@ -41,15 +41,6 @@ def scan(snapshot: Snapshot, namespace: str, playbooks: Iterable[Playbook], lang
         taken_at=format_time(snapshot.taken_at),
         source=snapshot.source,
     )
-
-
-def group_key(fired: Fired, finding: Finding) -> str:
-    """What findings of one rule must share to have one cause: what the playbook says, else their owner, else the
-    subject itself."""
-    if finding.group:
-        return finding.group
-    owners = fired.anchor.keys.get("workload")
-    return owners[-1] if owners else str(finding.subject)
 
 
 def _scope(snapshot: Snapshot, namespace: str) -> frozenset[Ref] | None:

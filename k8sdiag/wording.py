@@ -24,7 +24,10 @@ def fill(template: str, values: Mapping[str, Any], quote: bool = False) -> str:
     shown: Callable[[str], str] = _quoted if quote else _cut
 
     def one(found: re.Match[str]) -> str:
-        return shown(text_of(values.get(found.group(1)), found.group(1)))
+        name = found.group(1)
+        if quote and name.endswith(".shell"):  # several words, which the fact has quoted (shlex.join)
+            return str(values.get(name) or "")
+        return shown(text_of(values.get(name), name))
 
     def part(found: re.Match[str]) -> str:
         inner = found.group(1)
