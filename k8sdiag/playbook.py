@@ -47,6 +47,7 @@ from k8sdiag.match import MatchError, Spec, compile_spec, groups_of
 
 LEVELS = ("symptom", "class", "cause")
 PLACEHOLDER = re.compile(r"\{([a-z_A-Z][\w.]*)\}")
+_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _TEXTS = ("title", "symptom", "cause", "verify")
 _KEYS = {
     "id", "severity", "level", "confidence", "modes", "when", "unless", *_TEXTS,
@@ -339,7 +340,12 @@ class _Reader:
     def text(self, value: object, where: tuple[Any, ...]) -> Text:
         if not isinstance(value, dict) or not isinstance(value.get("en"), str):
             raise self.fail(where, "texts are keyed by language: {en: ...}")
-        return {str(language): str(text).strip() for language, text in value.items()}
+        for language, text in value.items():
+            if not _LANGUAGE.fullmatch(str(language)):
+                raise self.fail(where, f"{language!r} is no language: quote a text that has a comma or a colon in it")
+            if not isinstance(text, str):
+                raise self.fail(where, f"the text in {language!r} is no text")
+        return {language: text.strip() for language, text in value.items()}
 
     def words(self, value: object, where: tuple[Any, ...]) -> list[str]:
         if value is None:

@@ -50,6 +50,8 @@ def folder_with(tmp_path: Path, text: str, name: str = "mine.yaml") -> Path:
         ("{name}", "{nmae}", 7, "nothing is called {nmae} here (did you mean 'name'?)"),
         ("{pod}", "{pood}", 10, "nothing is called {pood} here (did you mean 'pod'?)"),
         ("title: {en: Title}", "title: Title", 6, "texts are keyed by language: {en: ...}"),
+        ("{en: Title}", "{en: The node, too}", 6, "'too' is no language: quote a text that has a comma"),
+        ("{en: Fix}", "{en: Fix, de: 3}", 9, "the text in 'de' is no text"),
         ("cause: ", "because: ", 7, "unknown key 'because' (did you mean 'cause'?)"),
         ("{oom: true}", "{oom: true}\n    on: [moon]", 6, "facts 'container' are not joined on 'moon'"),
         ("{oom: true}", "{oom: true}\n    show: [limit]", 6, "fact 'container' has no field 'limit'"),
