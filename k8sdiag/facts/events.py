@@ -62,9 +62,9 @@ def derive(view: View) -> Iterator[Fact]:
         namespace = "" if kind in CLUSTER_SCOPED else about.get("namespace") or ""
         ref = Ref(kind, namespace, about.get("name") or "")
         obj = view.snapshot.find(ref)
-        if ref not in view:
-            if obj is None and reason in ENDINGS:
-                yield from _of_gone(view, event, ref)
+        of_gone = list(_of_gone(view, event, ref)) if obj is None and reason in ENDINGS else []
+        if of_gone or ref not in view:
+            yield from of_gone
             continue
         uid, known = about.get("uid"), ((obj or {}).get("metadata") or {}).get("uid")
         if obj is not None and uid and known and uid not in (known, ref.name):
