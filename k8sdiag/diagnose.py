@@ -47,25 +47,45 @@ def diagnose(snapshot: Snapshot, subject: Ref, playbooks: Iterable[Playbook], la
 
 def explain(fired: list[Fired]) -> list[tuple[Fired, list[Ref]]]:
     """What remains when the vaguer gives way to the more telling; with the subjects each remaining one explains."""
-    by_key: dict[tuple[str, str], list[int]] = {}
-    for number, item in enumerate(fired):
-        for key, values in item.keys.items():
-            if key != "namespace":
-                for value in values:
-                    by_key.setdefault((key, value), []).append(number)
+    near = _Near(fired)
     gone: set[int] = set()
     affects: dict[int, dict[Ref, None]] = {}
     for number, item in enumerate(fired):
-        near = {
-            other for key, values in item.keys.items() for value in values for other in by_key.get((key, value), ())
-        }
-        for other in sorted(near - {number}):
+        for other in near.of(number):
             lesser = fired[other]
             if gives_way(lesser, item):
                 gone.add(other)
                 if lesser.anchor.ref != item.anchor.ref:
                     affects.setdefault(number, {})[lesser.anchor.ref] = None
     return [(item, list(affects.get(number, ()))) for number, item in enumerate(fired) if number not in gone]
+
+
+class _Near:
+    """Which fired rules could explain each other: those that share a key. Two that are about pods must share the pod,
+    so that a workload of thousands of broken pods does not compare each with each."""
+
+    def __init__(self, fired: list[Fired]) -> None:
+        self._fired = fired
+        self._by_key: tuple[dict[tuple[str, str], list[int]], ...] = ({}, {})
+        for number, item in enumerate(fired):
+            table = self._by_key[_about_pod(item)]
+            for key, values in item.keys.items():
+                if key != "namespace":
+                    for value in values:
+                        table.setdefault((key, value), []).append(number)
+
+    def of(self, number: int) -> list[int]:
+        item, found = self._fired[number], set[int]()
+        for key, values in item.keys.items():
+            for value in values:
+                found.update(self._by_key[False].get((key, value), ()))
+                if key in ("pod", "container") or not _about_pod(item):
+                    found.update(self._by_key[True].get((key, value), ()))
+        return sorted(found - {number})
+
+
+def _about_pod(item: Fired) -> bool:
+    return bool(item.anchor.keys.get("pod"))
 
 
 def gives_way(lesser: Fired, greater: Fired) -> bool:
