@@ -9,7 +9,7 @@ from k8sdiag.evidence import Ref, Snapshot
 from k8sdiag.facts import declared_fields
 from k8sdiag.finding import Finding, Fix, Proof
 from k8sdiag.match import holds
-from k8sdiag.patterns import regex
+from k8sdiag.pasted import as_accepted, risk_of
 from k8sdiag.playbook import FixText, Text
 from k8sdiag.wording import fill, text_of
 
@@ -26,10 +26,10 @@ def finding_of(fired: Fired, affects: list[Ref], snapshot: Snapshot, language: s
         severity=playbook.severity,
         confidence=_confidence(fired, snapshot),
         subject=subject,
-        symptom=fill(_in(playbook.symptom, language), values),
-        cause=fill(_in(playbook.cause, language), values),
+        symptom=_sentence(fill(_in(playbook.symptom, language), values)),
+        cause=_sentence(fill(_in(playbook.cause, language), values)),
         evidence=tuple(_proofs(fired)),
-        fixes=tuple(_fix(fix, values, language) for fix in playbook.fixes if _offered(fix, fired)),
+        fixes=_fixes(fired, values, language),
         verify=fill(_in(playbook.verify, language), values),
         links=tuple(playbook.links),
         group=fill(playbook.group, values) if playbook.group else "",
@@ -62,36 +62,29 @@ def _in(text: Text, language: str) -> str:
     return text.get(language) or text["en"]
 
 
+def _sentence(text: str) -> str:
+    """With a capital, where a word of our own begins it: names and field names stay as they are."""
+    return text[:1].upper() + text[1:] if _OWN_WORD.match(text) else text
+
+
 def _offered(fix: FixText, fired: Fired) -> bool:
     return all(holds(spec, fired.anchor.fields.get(name)) for name, spec in fix.when)
 
 
+def _fixes(fired: Fired, values: dict[str, Any], language: str) -> tuple[Fix, ...]:
+    """The fixes that are offered. One whose commands all do not suit the object goes, unless it is the last."""
+    offered = [fix for fix in fired.playbook.fixes if _offered(fix, fired)]
+    made = [(fix, _fix(fix, values, language)) for fix in offered]
+    kept = [done for fix, done in made if done.commands or not fix.commands]
+    return tuple(kept or [done for _, done in made])
+
+
 def _fix(fix: FixText, values: dict[str, Any], language: str) -> Fix:
     commands = [fill(command, values, quote=True) for command in fix.commands]
-    risk = fill(_in(fix.risk, language), values)
-    pasted = tuple(line for command in commands for line in _on_bare_pod(command))
-    if len(pasted) > len(commands):
-        risk = f"{risk} {BARE_POD}".strip()
-    return Fix(fill(_in(fix.title, language), values), pasted, fill(fix.patch, values), risk)
-
-
-BARE_POD = "A pod without an owner cannot be changed in place: it is deleted and created anew from the edited file."
-_CHANGES_POD = regex(r"kubectl (?:-n \S+ )?(?:edit|set (?:env|resources|serviceaccount)) pod/(\S+)")
-_NAMESPACE = regex(r"(?<=-n )\S+")
-
-
-def _on_bare_pod(command: str) -> list[str]:
-    """Most of a pod's spec is immutable (core/validation ValidatePodUpdate), so `kubectl edit pod/x` would be refused:
-    the same as it can be done."""
-    found = _CHANGES_POD.match(command)
-    if not found:
-        return [command]
-    name, space = found.group(1), _NAMESPACE.search(command)
-    scope = f" -n {space.group()}" if space else ""
-    return [
-        f"kubectl get pod {name}{scope} -o yaml > {name}.yaml",
-        f"${{EDITOR:-vi}} {name}.yaml && kubectl replace --force -f {name}.yaml",
-    ]
+    risks = dict.fromkeys([fill(_in(fix.risk, language), values), *map(risk_of, commands)])
+    pasted = dict.fromkeys(line for command in commands for line in as_accepted(command) if line)
+    risk = " ".join(risk for risk in risks if risk)
+    return Fix(fill(_in(fix.title, language), values), tuple(pasted), fill(fix.patch, values), risk)
 
 
 def _confidence(fired: Fired, snapshot: Snapshot) -> float:

@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("collectors", "facts", "recording", "status"),
     ("collect", "playbook", "actions", "render"),
     # from facts and playbooks to the answer
-    ("engine", "report", "diagnose", "scan"),
+    ("engine", "pasted", "report", "diagnose", "scan"),
     # where evidence comes from when it is not a recording
     ("live", "minicluster"),
     ("tui",),

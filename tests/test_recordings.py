@@ -30,6 +30,13 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.parent.name for path in RECORDINGS.glob("*/scenario.yaml"))
 PLAYBOOKS = compile_folder(bundled_folder())
 RULES = Rules(PLAYBOOKS)
+TOLD: set[str] = set()
+FLAWED = re.compile(
+    r"rollout (?:undo|restart|status) (?:pod|job|cronjob)/|set (?:env|resources) (?:pod|job)/(?!.*--list)|"
+    r"edit (?:pod|job)/|patch (?:pod|job)/\S+ .*(?:template|strategy)|exec .* -- '|(?<!\S)''(?!')|"
+    r"get job \S+ (?:-n \S+ )?-o (?:json|yaml) \| kubectl replace|push \S+@sha256|replace --force -f pod\.yaml$"
+)
+"""Commands that the API server or the shell would refuse."""
 CAUSES = {playbook.id for playbook in PLAYBOOKS if playbook.level == 3}
 
 
@@ -101,6 +108,15 @@ def test_no_other_rule_holds(name: str) -> None:
     assert not stray, f"{stray} hold, and belong elsewhere (expected {sorted(allowed)})"
     left = {found.rule for found in report.findings if at_least(found.severity, "warning")} - allowed
     assert not left, f"{left} remain beside {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_finding_says_how_to_mend_it(name: str) -> None:
+    for found in report_of(name).findings:
+        assert found.fixes, found.rule
+        assert any(fix.commands or fix.patch for fix in found.fixes) or found.rule in TOLD, found.rule
+        for fix in found.fixes:
+            assert not [command for command in fix.commands if FLAWED.search(command)], found.rule
 
 
 def severity(rule: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from k8sdiag.clock import parse_time
 from k8sdiag.endings import ended_of, is_crashing, is_recurring, killer_of, kills_of, ran_of, signal_name
 from k8sdiag.evidence import Json, ref_of
-from k8sdiag.facts import Fact, event_proof, owner_word, pod_keys
+from k8sdiag.facts import Fact, event_proof, goal_of, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import ContainerView, containers_of, is_quiet, probe_budget, probe_text
 from k8sdiag.references import split_image
@@ -80,7 +80,8 @@ FIELDS = {
     "hasStartup": "the container has a startup probe",
     "deleting": "the pod is being deleted",
     "others.running": "another app container of the pod runs",
-    "previousFlag": "--previous where the last run's log is the one to read",
+    "previousFlag": "--previous where the log to read is that of the run before this one",
+    "goal": "what kubectl get shows when it is mended: Running, or for a Job COMPLETIONS is full",
 }
 
 
@@ -110,6 +111,7 @@ def _fact(view: View, pod: Json, container: ContainerView, views: list[Container
         "namespace": meta.get("namespace") or "",
         "node": spec.get("nodeName") or "",
         "owner": owner_word(view, pod),
+        "goal": goal_of(view, pod),
         "podPhase": status.get("phase") or "",
         "podReason": status.get("reason") or "",
         "grace": spec.get("terminationGracePeriodSeconds"),
@@ -157,7 +159,7 @@ def _state(container: ContainerView, spec: Json, taken_at: float) -> dict[str, A
         "backoff": message.split()[1] if message.startswith("back-off ") else "",
         "crashing": is_crashing(container, spec.get("restartPolicy") or "Always", taken_at),
         "restartPolicy": spec.get("restartPolicy") or "Always",
-        "previousFlag": " --previous" if word == "running" and status.get("lastState") else "",
+        "previousFlag": "--previous" if word != "terminated" and restarts and status.get("lastState") else "",
     }
 
 

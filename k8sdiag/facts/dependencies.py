@@ -14,7 +14,7 @@ from typing import Any
 from k8sdiag.clock import parse_time
 from k8sdiag.endings import ended_of, is_crashing, killer_of, kills_of
 from k8sdiag.evidence import Json, ref_of
-from k8sdiag.facts import Fact, owner_word, pod_keys
+from k8sdiag.facts import Fact, goal_of, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.lastwords import last_words, log_of, tail_lines, telling_line
 from k8sdiag.patterns import regex
@@ -57,6 +57,7 @@ FIELDS = {
     "namespace": "metadata.namespace",
     "node": "spec.nodeName",
     "owner": "what to change: deployment/web, or pod/web",
+    "goal": "what kubectl get shows when it is mended: Running, or for a Job COMPLETIONS is full",
 }
 _OUTCOMES = (
     (
@@ -224,6 +225,7 @@ def _fields(
         "namespace": meta.get("namespace") or "",
         "node": spec.get("nodeName") or "",
         "owner": owner_word(view, pod),
+        "goal": goal_of(view, pod),
     } | _service(view, meta.get("namespace") or "", host, port)
 
 

@@ -7,6 +7,7 @@ ready yield nothing.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -35,6 +36,8 @@ FIELDS = {
     "handler": "http, tcp, exec or grpc",
     "port": "the port it asks",
     "path": "the path it asks, or the command it runs",
+    "exec.shell": "the command it runs, quoted for a shell",
+    "previousFlag": "--previous where the container has been restarted",
     "timeout": "timeoutSeconds",
     "period": "periodSeconds",
     "threshold": "failureThreshold",
@@ -140,6 +143,8 @@ def _fields(view: View, pod: Json, container: ContainerView, probe: str, events:
         "handler": {"httpGet": "http", "tcpSocket": "tcp", "exec": "exec", "grpc": "grpc"}.get(handler, ""),
         "port": str(detail.get("port") or ""),
         "path": str(detail.get("path") or " ".join(detail.get("command") or [])),
+        "exec.shell": shlex.join(detail.get("command") or []) if handler == "exec" else "",
+        "previousFlag": "--previous" if container.status.get("lastState") else "",
         "timeout": settings.get("timeoutSeconds") or 1,
         "period": settings.get("periodSeconds") or 10,
         "threshold": settings.get("failureThreshold") or 3,
