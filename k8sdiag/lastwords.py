@@ -21,7 +21,7 @@ _UNAVAILABLE = regex(
     r"failed to try resolving symlinks in path|the server rejected our request"
 )
 _NOISE = regex(
-    r"^\s+at |^\s*File \"|^[\s~^]+$|^npm (?:ERR!|error) (?!code|Missing)|^Node\.js v|^goroutine \d|^\s*\.\.\. \d+ "
+    r"^\s+at |^\s*File \"|^[\s~^]+$|^npm (?:ERR!|error) (?!code|[Mm]issing|enoent|Could not|Invalid|Cannot)|^Node\.js v|^goroutine \d|^\s*\.\.\. \d+ "
     r"|^\s+(?:code|errno|syscall|address|port|path|hostname|requireStack|dest|spawnargs|routine|length|severity): "
     r"|^(?:exit status \d|During handling of|The above exception|created by |\[signal |\s*from .*:\d+:in )|^\s+throw "
     r"|Background on this error at|A complete log of this run|^note: run with `RUST|^Require stack|^-{3,}$|^\s+raise "
@@ -46,13 +46,23 @@ _TELLING = regex(
     r"|heap|out ?of ?memory|MemoryError|allocat|bad_alloc|too many open|EMFILE|inotify|syntax error|SyntaxError"
     r"|unexpected (?:token|char|end|identifier|indent)|JSONDecode|json|yaml|toml|\bparse|parsing|unmarshal|\[emerg\]"
     r"|\bpanic|nil pointer|segmentation|core dumped|SIGSEGV|lock|another process|exec format|: not found"
-    r"|command not found|new thread|resource temporarily|x86-64-v|uninitialized",
+    r"|command not found|new thread|resource temporarily|x86-64-v|uninitialized|is too low|no matches for kind",
     re.IGNORECASE,
 )
-_CALM = regex(r"\b(?:info|debug|trace|notice)\b", re.IGNORECASE)
-_WARNS = regex(r"\bwarn", re.IGNORECASE)
+_LEVEL = regex(
+    r"\b(?:(?P<calm>info|debug|trace|notice)|(?P<warn>warn\w*)|(?P<bad>error|err|fatal|critical|crit|severe|emerg|panic))\b",
+    re.IGNORECASE,
+)
+_CLOSING = regex(r"giving up|shutting down|\bexit(?:ing|ed)\b|\bbye\b|\bstopp(?:ed|ing)\b|\bquitting\b", re.IGNORECASE)
+_ECHO = regex(
+    r"^(?:(?P<bare>Aborted|Terminated|Hangup|Killed)|Bus error|Segmentation fault|Illegal instruction|Trace/breakpoint trap"
+    r"|Floating point exception)(?: \(core dumped\))?$"
+)
+"""What a shell says of the signal that ended its child: the line before it tells more."""
+_USAGE = regex(r"^usage\b", re.IGNORECASE)
+_PLACE = regex(r"\bin \"(?P<file>[^\"]+)\", line (?P<line>\d+)|^\s*File \"(?P<code>[^\"]+)\", line (?P<at>\d+)$")
 _FINAL = regex(
-    r"\bfatal\b|\bpanic:|\[emerg\]|^[A-Za-z_.]+(?:Error|Exception): |^Caused by: |^Error: ", re.IGNORECASE
+    r"\bfatal\b|\bcritical\b|\bpanic:|\[emerg\]|^[A-Za-z_.]+(?:Error|Exception): |^Caused by: |^Error: ", re.IGNORECASE
 )
 _LISTENS = regex(
     r"\b(?:listening|listen|serving|running|started|start|bound|ready|available)\b[^\n]{0,60}?"
@@ -92,19 +102,53 @@ def last_words(lines: Sequence[str]) -> list[str]:
 
 
 def telling_line(lines: Sequence[str]) -> str:
-    """The line that most tells why the run ended: of the best, the last; else the last line of all."""
-    best, chosen = 1, ""
-    for line in last_words(lines):
+    """The line that most tells why the run ended: of the best, the last; else the last line that is no mere echo of
+    the signal. Of a program that does nothing but print its usage, the line that says so."""
+    best, chosen = 0.5, ""
+    words = last_words(lines)
+    for line in words:
         score = _score(line)
         if score >= best:
             best, chosen = score, line
-    return (chosen or next((line for line in reversed(lines) if line.strip()), "")).strip()
+    if best < 3:
+        chosen = next((line for line in _opening(lines) if _USAGE.match(line.strip())), chosen)
+    spoken = (line for line in reversed(words) if not _ECHO.match(line.strip()) and not _is_calm_end(line))
+    silent = (line for line in reversed((*lines, *words)) if line.strip())
+    return (chosen or next(spoken, "") or next(silent, "")).strip()
 
 
-def _score(line: str) -> int:
+def place_of(lines: Sequence[str], told: str) -> str:
+    """The file and line that a parser names in one of the lines around the telling one: `in "app.yml", line 4`."""
+    at = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].strip() == told), None)
+    if not told or at is None:
+        return ""
+    for line in (*lines[at : at + 5], *reversed(lines[max(0, at - 3) : at])):
+        found = _PLACE.search(line[:600])
+        if found:
+            file, number = found.group("file") or found.group("code"), found.group("line") or found.group("at")
+            return f'in "{file}", line {number}'
+    return ""
+
+
+def _opening(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.strip()][:4]
+
+
+def _is_calm_end(line: str) -> bool:
+    level = _LEVEL.search(line[:80])
+    return bool(level and level.group("calm") and _CLOSING.search(line[:200]))
+
+
+def _score(line: str) -> float:
     head = line[:600]
-    score = 2 * bool(_TELLING.search(head)) + bool(_ERROR.search(head)) + bool(_FINAL.search(head))
-    return score - 2 * bool(_CALM.search(head[:80])) - bool(_WARNS.search(head[:80]))
+    echo = _ECHO.match(head.strip())
+    if echo:
+        return 0 if echo.group("bare") else 0.5
+    telling, level = bool(_TELLING.search(head)), _LEVEL.search(head[:80])
+    score = 2.0 * telling + bool(_ERROR.search(head)) + bool(_FINAL.search(head))
+    if not telling:
+        score += 0.5 * bool(level and level.group("bad")) - 1.5 * bool(_CLOSING.search(head))
+    return score - (2 * bool(level.group("calm")) + bool(level.group("warn")) if level else 0)
 
 
 def listens(lines: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -148,3 +148,18 @@ def test_optional_parts_hide_empty_values() -> None:
             for name in re.findall(r"\{([a-z]\w*)\.", bare):
                 assert name not in optional, f"{playbook.id}: {{{name}.…}} may be empty: put it in [[ ]]"
         assert "[[" not in fill(playbook.cause["en"], {})
+
+
+def test_no_named_group_hides_a_field_that_the_texts_use() -> None:
+    """Named groups and the anchor's fields share one name space: `{what}` was once an error message."""
+    from k8sdiag.facts import declared_fields
+    from k8sdiag.match import groups_of
+
+    for item in BUNDLED:
+        groups = set().union(*(groups_of(spec) for condition in item.when for _, spec in condition.fields))
+        texts = [item.group, *item.title.values(), *item.symptom.values(), *item.cause.values(), *item.verify.values()]
+        for fix in item.fixes:
+            texts += [*fix.title.values(), *fix.risk.values(), fix.patch, *fix.commands]
+        hidden = groups & set(declared_fields()[item.when[0].kind])
+        used = {name for name in hidden if any(f"{{{name}}}" in text for text in texts)}
+        assert not used, f"{item.id}: call the groups otherwise: {used}"
