@@ -7,6 +7,8 @@ storage class is set`.
 from __future__ import annotations
 
 import re
+import shlex
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +55,9 @@ FIELDS = {
     "reason": "reason of the newest telling event",
     "message": "message of the newest telling event",
     "usedBy": "pods that mount it",
+    "usedBy.shell": "the same, quoted for a shell",
+    "heldBy": "those of them that have a node (kubernetes.io/pvc-protection counts no others)",
+    "heldBy.shell": "their names, as arguments of a command",
     "deleting": "metadata.deletionTimestamp is set",
     "deleting.seconds": "seconds since deletion was asked for",
     "finalizers": "metadata.finalizers",
@@ -130,6 +135,7 @@ def _fields(view: View, around: _Around, claim: Json) -> dict[str, Any]:
     now = view.snapshot.taken_at
     created, deleted = parse_time(meta.get("creationTimestamp")), parse_time(meta.get("deletionTimestamp"))
     events = _events(view, claim)
+    held = tuple(pod["metadata"]["name"] for pod in around.users(claim) if (pod.get("spec") or {}).get("nodeName"))
     fields = {
         "name": meta["name"],
         "namespace": meta.get("namespace") or "",
@@ -142,6 +148,9 @@ def _fields(view: View, around: _Around, claim: Json) -> dict[str, Any]:
         "reason": events[0].get("reason") if events else "",
         "message": " ".join(event_message(events[0]).split()) if events else "",
         "usedBy": tuple(pod["metadata"]["name"] for pod in around.users(claim)),
+        "usedBy.shell": shlex.join(pod["metadata"]["name"] for pod in around.users(claim)),
+        "heldBy": held,
+        "heldBy.shell": shlex.join(held),
         "deleting": deleted is not None,
         "deleting.seconds": int(now - deleted) if deleted is not None else None,
         "finalizers": tuple(meta.get("finalizers") or ()),

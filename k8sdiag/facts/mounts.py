@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from k8sdiag.clock import parse_time
+from k8sdiag.clock import format_time, parse_time
 from k8sdiag.evidence import Json, event_count, event_first_time, event_message, event_time, ref_of
 from k8sdiag.facts import Fact, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
+from k8sdiag.journal_words import said
 from k8sdiag.podstate import conditions_of, containers_of, is_finished, is_quiet
 from k8sdiag.references import lacks
 from k8sdiag.relations import View
@@ -51,7 +52,7 @@ _AFTER = frozenset("Pulling Pulled Created Started FailedCreatePodSandBox".split
 _FAILED = re.compile(r'^(?P<operation>\S+)(?: .*?)? failed for volume "(?P<volume>[^"]+)" ?: (?P<error>.*)', re.DOTALL)
 _NAMED = re.compile(r'volume "(?P<volume>[^"]+)"')
 _PROCESSED = re.compile(r"failed to process volumes=\[(?P<volume>[^\] ,]+)")
-_OWNED = re.compile(r"ownership for \S*?/volumes/[^/\s]+/(?P<volume>[^/\s]+)")
+_OWNED = re.compile(r"ownership for \S*?/volumes/(?:[^/\s]+~[^/\s]+/)?(?P<volume>[^/\s]+)")
 _UNMOUNTED = re.compile(r"unmounted volumes=\[(?P<volume>[^\] ,]+)")
 _SLOW = ("persistentVolumeClaim", "ephemeral", "nfs", "csi", "iscsi", "rbd", "cephfs", "glusterfs", "fc", "cinder")
 SILENCE = 120  # the kubelet gives a mount 2 min 3 s, and says nothing when they have passed
@@ -116,7 +117,9 @@ def _untold(view: View, pod: Json) -> Iterator[Fact]:
             fields |= {"reason": "FailedMount", "message": lack.message, "waited.seconds": waited}
             proof = Proof("object", f"{named.kind.lower()}/{named.name}", "", lack.text)
             yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), (proof,))
-    if told or waited < SILENCE or any(event.get("type") == "Warning" for event in events):
+    logged = [] if told or any(event.get("type") == "Warning" for event in events) else list(_journalled(view, pod))
+    yield from logged
+    if told or logged or waited < SILENCE or any(event.get("type") == "Warning" for event in events):
         return
     for volume in (pod.get("spec") or {}).get("volumes") or []:
         if any(kind in volume for kind in _SLOW):
@@ -124,16 +127,45 @@ def _untold(view: View, pod: Json) -> Iterator[Fact]:
             yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), tuple(_proof(fields)))
 
 
+def _journalled(view: View, pod: Json) -> Iterator[Fact]:
+    """What the kubelet's journal says, where the events have expired: of each volume the newest failure, if no success
+    has followed."""
+    uid, node = pod["metadata"].get("uid") or "-", (pod.get("spec") or {}).get("nodeName") or ""
+    done: set[str] = set()
+    for entry in reversed(view.snapshot.journal.get((node, "kubelet"), [])):
+        text = entry.message[:4000]
+        if uid not in text or "olume" not in text:
+            continue
+        plain = said(text)
+        found = _FAILED.match(plain)
+        named = found or _NAMED.search(plain)
+        if named is None or named.group("volume") in done:
+            continue
+        if found or "succeeded for volume" in plain:
+            done.add(named.group("volume"))
+        if found and found.group("operation").startswith(("MountVolume", "AttachVolume", "MapVolume")):
+            reason = "FailedAttachVolume" if plain.startswith("Attach") else "FailedMount"
+            fields = _worded(view, pod, reason, plain)
+            proof = Proof("journal", f"node/{node} kubelet", format_time(entry.at), " ".join(text.split()))
+            yield Fact(KIND, ref_of(pod), fields, pod_keys(view, pod), (proof, *_proof(fields)))
+
+
 def _fields(view: View, pod: Json, event: Json) -> dict[str, Any]:
     text = event_message(event).removeprefix("(combined from similar events): ")
+    return _worded(view, pod, event["reason"], text) | {
+        "count": event_count(event),
+        "first": event_first_time(event),
+    }
+
+
+def _worded(view: View, pod: Json, reason: str, text: str) -> dict[str, Any]:
+    """The fields that follow from what was said."""
     found = _FAILED.match(text)
     named = found or _NAMED.search(text) or _OWNED.search(text) or _PROCESSED.search(text) or _UNMOUNTED.search(text)
     return _of_volume(view, pod, named.group("volume") if named else "") | {
-        "reason": event["reason"],
+        "reason": reason,
         "operation": found.group("operation") if found else "",
         "message": " ".join((found.group("error") if found else text).split()),
-        "count": event_count(event),
-        "first": event_first_time(event),
     }
 
 

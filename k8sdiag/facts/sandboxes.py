@@ -86,12 +86,21 @@ def derive(view: View) -> Iterator[Fact]:
             proof = tuple(event_proof(event) for event in events[:2])
             yield _fact(view, pod, events[0]["reason"], event_message(events[0]), event_count(events[0]), first, proof)
         elif not events:
-            node = (pod.get("spec") or {}).get("nodeName") or ""
-            said, line = journal_error(
-                view.snapshot, node, '"Failed to create sandbox for pod"', f'pod="{ref.namespace}/{ref.name}"'
-            )
+            said, line = _journalled(view, pod)
             if line is not None:
                 yield _fact(view, pod, "FailedCreatePodSandBox", said, None, "", (line,))
+
+
+def _journalled(view: View, pod: Json) -> tuple[str, Proof | None]:
+    """What the kubelet's journal says of the pod's sandbox, else containerd's."""
+    ref, node = ref_of(pod), (pod.get("spec") or {}).get("nodeName") or ""
+    told = journal_error(
+        view.snapshot, node, '"Failed to create sandbox for pod"', f'pod="{ref.namespace}/{ref.name}"'
+    )
+    if told[1] is not None:
+        return told
+    named = f"{{Name:{ref.name},Uid:{pod['metadata'].get('uid') or ''},"
+    return journal_error(view.snapshot, node, '"RunPodSandbox for ', named, "containerd")
 
 
 def _fact(

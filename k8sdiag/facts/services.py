@@ -34,8 +34,11 @@ FIELDS = {
     "unready": "of those, the ones that are not, by name",
     "podsKnown": "pods of the namespace were collected, or an EndpointSlice without endpoints says there are none",
     "nearest": "the labels of the pods that come nearest to the selector",
+    "nearest.fit": "the selector that would match them, with the same keys",
     "nearest.owner": "what those pods belong to",
     "nearest.differs": "what differs: app is frontend, not web",
+    "elsewhere.first": "the first of them",
+    "pod.first": "a ready pod of those it matches",
     "elsewhere": "namespaces where the selector does match pods",
     "headless": "spec.clusterIP is None",
     "mixed": "the workloads those pods belong to, where there are several",
@@ -46,6 +49,9 @@ FIELDS = {
     "port.unnamed": "a named targetPort that no container port of the pods has",
     "port.closed": "a numeric targetPort that the pods' containers do not declare, though they declare others",
     "port.open": "a targetPort that they declare",
+    "port.protocol": "a port whose targetPort they declare, but for another protocol: 53/UDP->5353",
+    "port.protocol.wanted": "the Service's protocol for it",
+    "port.protocol.declared": "the protocol they declare",
     "port.declared": "the ports the pods declare",
     "port.first": "the number of the one port the pods declare",
     "port.probed": "ports that the pods' probes ask",
@@ -84,7 +90,8 @@ def _fields(view: View, service: Json, pods: list[Json]) -> dict[str, Any]:
     spec, ref = service.get("spec") or {}, ref_of(service)
     selector = spec.get("selector") or {}
     ready = [pod for pod in pods if is_ready(pod)]
-    nearest, owner, differs = ("", "", "") if pods else _nearest(view, ref.namespace, selector)
+    nearest, fit, owner, differs = ("", "", "", "") if pods else _nearest(view, ref.namespace, selector)
+    elsewhere = () if pods or not selector else tuple(_elsewhere(view, ref.namespace, selector))
     created = parse_time(service["metadata"].get("creationTimestamp"))
     events = _warnings(view, service)
     owners = tuple(dict.fromkeys(str(top_owner(view.snapshot, pod)) for pod in pods))
@@ -102,9 +109,12 @@ def _fields(view: View, service: Json, pods: list[Json]) -> dict[str, Any]:
             or _has_empty_slice(view, ref),
             **_template(view, ref.namespace, {} if pods else selector),
             "nearest": nearest,
+            "nearest.fit": fit,
             "nearest.owner": owner,
             "nearest.differs": differs,
-            "elsewhere": () if pods or not selector else tuple(_elsewhere(view, ref.namespace, selector)),
+            "elsewhere": elsewhere,
+            "elsewhere.first": elsewhere[0] if elsewhere else "",
+            "pod.first": ready[0]["metadata"]["name"] if ready else "",
             "headless": spec.get("clusterIP") == "None",
             "owners": owners,
             "mixed": owners if len(owners) > 1 else (),
@@ -184,10 +194,27 @@ def _ports(spec: Json, pods: list[Json]) -> dict[str, Any]:
         "port.closed": tuple(closed),
         "port.open": tuple(opened),
         "port.declared": tuple([str(number) for number in sorted(numbers)] + sorted(name for name, _ in names)),
+        **_protocol(spec, pods),
         "port.first": next(iter(numbers)) if len(numbers) == 1 else None,
         "port.probed": tuple(str(number) for number in sorted(probed)),
         "port.unprobed": tuple(unprobed),
     }
+
+
+def _protocol(spec: Json, pods: list[Json]) -> dict[str, str]:
+    """The first port that the pods declare, but only for another protocol than the Service's."""
+    declared: dict[int, set[str]] = {}
+    for pod in pods:
+        for container in (pod.get("spec") or {}).get("containers") or []:
+            for port in container.get("ports") or []:
+                declared.setdefault(port.get("containerPort") or 0, set()).add(port.get("protocol") or "TCP")
+    for port in spec.get("ports") or []:
+        target, wanted = port.get("targetPort") or port.get("port"), port.get("protocol") or "TCP"
+        there = declared.get(int(target), set()) if str(target).isdigit() else set()
+        if there and wanted not in there:
+            text = f"{port.get('port')}/{wanted}->{target}"
+            return {"port.protocol": text, "port.protocol.wanted": wanted, "port.protocol.declared": min(there)}
+    return {"port.protocol": "", "port.protocol.wanted": "", "port.protocol.declared": ""}
 
 
 def _probed(container: Json) -> Iterator[int]:
@@ -200,8 +227,8 @@ def _probed(container: Json) -> Iterator[int]:
                 yield port
 
 
-def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str, str, str]:
-    """(labels, owner, what differs) of the pod that shares most with the selector, by key and by value."""
+def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str, str, str, str]:
+    """(labels, selector that would fit, owner, what differs) of the pod that shares most with the selector, by key and by value."""
     best: tuple[tuple[int, int], Json] | None = None
     for pod in view.snapshot.of_kind("Pod", namespace):
         labels = pod["metadata"].get("labels") or {}
@@ -209,7 +236,7 @@ def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str,
         if score > (0, 0) and (best is None or score > best[0]):
             best = (score, pod)
     if best is None:
-        return "", "", ""
+        return "", "", "", ""
     labels = best[1]["metadata"].get("labels") or {}
     shown = {
         key: value for key, value in labels.items() if key not in ("pod-template-hash", "controller-revision-hash")
@@ -220,7 +247,8 @@ def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str,
         if labels.get(key) != value
     ]
     chain = owner_chain(view.snapshot, best[1])
-    return format_labels(shown), str(chain[-1] if chain else ref_of(best[1])), "; ".join(differs)
+    fit = format_labels({key: labels[key] for key in selector if key in labels})
+    return format_labels(shown), fit, str(chain[-1] if chain else ref_of(best[1])), "; ".join(differs)
 
 
 def _template(view: View, namespace: str, selector: dict[str, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, event_message, event_time, ref_of
 from k8sdiag.facts import Fact, event_container, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
+from k8sdiag.journal_words import newest
 from k8sdiag.podstate import ContainerView, containers_of, is_quiet
 from k8sdiag.references import lacks, names_in
 from k8sdiag.relations import View
@@ -112,8 +113,12 @@ def _hook_failure(view: View, pod: Json, container: ContainerView) -> tuple[str,
     ]
     ended = state.get("terminated") or last.get("terminated") or {}
     failed = [event for event in events if event["reason"] == "FailedPostStartHook"]
-    if failed and ended and _about(failed[-1], ended):
+    if failed and ended and _about(event_time(failed[-1]), ended):
         return "PostStartHookError", event_message(failed[-1]), ended
+    if not events and ended:
+        words, line = _hook_words(view, pod, container)
+        if line is not None and _about(line.time, ended):
+            return "PostStartHookError", words, ended
     reason = (state.get("waiting") or {}).get("reason")
     began = parse_time(event_time(events[-1])) if events else None
     if reason in ("ContainerCreating", "PodInitializing") and began is not None and not failed:
@@ -123,9 +128,16 @@ def _hook_failure(view: View, pod: Json, container: ContainerView) -> tuple[str,
     return None
 
 
-def _about(event: Json, ended: Json) -> bool:
-    """Is the event about the run that ended last? The kill that follows takes at most the grace period."""
-    failed, finished = parse_time(event_time(event)), parse_time(ended.get("finishedAt"))
+def _hook_words(view: View, pod: Json, container: ContainerView) -> tuple[str, Proof | None]:
+    """What the kubelet's journal says of a postStart hook that failed."""
+    meta, node = pod["metadata"], (pod.get("spec") or {}).get("nodeName") or ""
+    named = f'pod="{meta.get("namespace")}/{meta["name"]}"', f'containerName="{container.name}"'
+    return newest(view.snapshot, node, '"Failed to execute PostStartHook"', *named)
+
+
+def _about(when: str, ended: Json) -> bool:
+    """Is a failure about the run that ended last? The kill that follows takes at most the grace period."""
+    failed, finished = parse_time(when), parse_time(ended.get("finishedAt"))
     return failed is None or finished is None or failed - 120 <= finished <= failed + 900
 
 

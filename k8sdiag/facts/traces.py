@@ -12,6 +12,7 @@ from k8sdiag.clock import format_time
 from k8sdiag.evidence import JournalEntry, Json, ref_of
 from k8sdiag.facts import Fact, pod_keys
 from k8sdiag.finding import Proof
+from k8sdiag.journal_words import said
 from k8sdiag.patterns import regex
 from k8sdiag.podstate import is_quiet
 from k8sdiag.relations import View
@@ -20,7 +21,8 @@ KIND = "trace"
 KEYS = ("pod", "node", "workload", "claim", "namespace")
 FIELDS = {
     "text": "the kubelet's and the runtime's complaints about this pod, a line each",
-    "last": "the last of them",
+    "said": "the same in plain words, without headers and quoting: PreStop hook failed: ...",
+    "last": "the last of them, in plain words",
     "lines": "how many there were",
 }
 _ID = regex(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}|pods?=\[?\"([^\"/]+/[^\"]+)\"")
@@ -39,7 +41,8 @@ def derive(view: View) -> Iterator[Fact]:
         if not kept:
             continue
         text = "\n".join(" ".join(entry.message[:4000].split()) for entry in kept)
-        fields = {"text": text, "last": kept[-1].message[:4000], "lines": len(entries)}
+        plain = [said(entry.message[:4000]) for entry in kept]
+        fields = {"text": text, "said": "\n".join(plain), "last": plain[-1], "lines": len(entries)}
         proof = tuple(
             Proof(
                 "journal",

@@ -138,6 +138,23 @@ def svc_target_port() -> Incident:
 
 
 @incident
+def svc_port_protocol() -> Incident:
+    made = Incident("the Service is UDP, the containers declare TCP", "service/web", "service-port-protocol")
+    web_pod(made, ports=[HTTP])
+    service(made, ports=[{"port": 80, "protocol": "UDP", "targetPort": 8080}])
+    return made
+
+
+@incident
+def healthy_service_both_protocols() -> Incident:
+    made = Incident("healthy: a port for both protocols", "service/dns", "")
+    both = [{"containerPort": 5353, "protocol": "TCP", "name": "tcp"}, {"containerPort": 5353, "protocol": "UDP", "name": "udp"}]
+    web_pod(made, ports=both)
+    service(made, "dns", ports=[{"name": "u", "port": 53, "protocol": "UDP", "targetPort": 5353}, {"name": "t", "port": 53, "targetPort": 5353}])
+    return made
+
+
+@incident
 def healthy_service_one_port_undeclared() -> Incident:
     made = Incident("healthy: one of two ports is not declared", "service/web", "")
     web_pod(made, ports=[HTTP])

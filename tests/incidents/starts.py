@@ -401,6 +401,19 @@ def start_post_start_hook_back_off() -> Incident:
     return made
 
 
+def hook_line() -> str:
+    return """E1121 22:39:10.000000    9589 kuberuntime_container.go:300] "Failed to execute PostStartHook" err="Exec lifecycle hook ([/bin/sh -c register --now]) for Container \\"app\\" in Pod \\"web_shop(1c8f)\\" failed - error: command '/bin/sh -c register --now' exited with 127: /bin/sh: register: not found\\n, message: \\"/bin/sh: register: not found\\\\n\\"" pod="shop/web" podUID="1c8f" containerName="app" containerID="containerd://37fd\""""
+
+
+@incident
+def start_post_start_hook_expired() -> Incident:
+    made = Incident("a postStart hook fails; only the journal still says so", "pod/web", "start-post-start-hook")
+    made.pod("web", container(state=crash_loop(), last=terminated(137, ago=20, ran=31), restarts=5, lifecycle=HOOK))
+    made.objects = [obj for obj in made.objects if obj["kind"] != "Event"]
+    made.journal("kubelet", hook_line(), ago=50)
+    return made
+
+
 @incident
 def start_post_start_hook_hangs() -> Incident:
     made = Incident("a postStart hook that does not end", "pod/web", "start-post-start-hook-hangs")

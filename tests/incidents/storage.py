@@ -669,6 +669,14 @@ def mount_ownership_slow() -> Incident:
 
 
 @incident
+def mount_ownership_slow_short_path() -> Incident:
+    made = Incident("fsGroup on a large volume; the path is shortened", "pod/web", "mount-ownership-slow")
+    claim(made, storage_class="fast", volume="pv-1", phase="Bound", capacity={"storage": "10Gi"})
+    text = "Setting volume ownership for z/volumes/data is taking longer than expected, consider using OnRootMismatch - https://kubernetes.io/docs/tasks/configure-pod-container/security-context/"
+    return unmounted(made, DATA, text, operation="", reason="VolumePermissionChangeInProgress")
+
+
+@incident
 def mount_plugin_missing() -> Incident:
     made = Incident("a gitRepo volume on 1.33", "pod/web", "mount-plugin-missing")
     item = {"name": "code", "gitRepo": {"repository": "https://git.example/shop.git"}}

@@ -115,6 +115,16 @@ def prestop_hook_failed() -> Incident:
 
 
 @incident
+def prestop_hook_failed_running() -> Incident:
+    made = Incident("a preStop hook whose program is not there, of a process that ignores SIGTERM", "pod/web", "prestop-hook-failed")
+    found = pod(made, 60, 300, lifecycle={"preStop": {"exec": {"command": ["/scripts/drain.sh"]}}})
+    made.event(found, "FailedPreStopHook", "PreStopHook failed", ago=59, container="app")
+    made.journal("kubelet", 'E1121 22:39:01.000000    9589 kuberuntime_container.go:780] "PreStop hook failed" err="rpc error: code = Unknown desc = failed to exec in container: failed to start exec \\"5cf5\\": OCI runtime exec failed: exec failed: '
+                 'unable to start container process: exec: \\"/scripts/drain.sh\\": stat /scripts/drain.sh: no such file or directory: unknown" pod="shop/web" podUID="4405" containerName="app"', ago=59)  # fmt: skip
+    return made
+
+
+@incident
 def terminating_volume_busy() -> Incident:
     made = Incident("a volume of a deleted pod is busy", "pod/web", "terminating-volume-busy")
     found = pod(made, 400, state=terminated(0, ago=380))
