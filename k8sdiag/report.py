@@ -10,6 +10,7 @@ from k8sdiag.facts import declared_fields
 from k8sdiag.finding import Finding, Fix, Proof
 from k8sdiag.match import holds
 from k8sdiag.pasted import as_accepted, risk_of
+from k8sdiag.patterns import regex
 from k8sdiag.playbook import FixText, Text
 from k8sdiag.wording import fill, text_of
 
@@ -60,6 +61,9 @@ def values_of(fired: Fired) -> dict[str, Any]:
 
 def _in(text: Text, language: str) -> str:
     return text.get(language) or text["en"]
+
+
+_OWN_WORD = regex(r"(?:init |ephemeral )?container |sidecar ")
 
 
 def _sentence(text: str) -> str:

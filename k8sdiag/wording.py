@@ -12,6 +12,7 @@ from k8sdiag.patterns import regex
 
 _PLACEHOLDER = regex(r"\{([a-z_A-Z][\w.]*)\}")
 _OPTIONAL = regex(r"\[\[(.*?)\]\]", re.DOTALL)
+_SPACES = regex(r"\s+")
 MAX_VALUE = 400
 _SAFE = regex(r"[\w@%+=:,./<>-]+")
 
@@ -54,6 +55,8 @@ def text_of(value: object, name: str = "") -> str:
 
 
 def _cut(text: str) -> str:
+    """A value within a sentence: without the columns and indentations of a log line."""
+    text = _SPACES.sub(" ", text)
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 

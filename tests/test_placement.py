@@ -301,8 +301,8 @@ def test_room_is_what_pods_that_have_not_finished_leave() -> None:
     )
     verdict = judge(pod(requests={"cpu": "2"}), node(), other, done)
     assert about(verdict) == [("insufficient", "cpu")]
-    assert verdict.lines() == ["node1: cpu requested 2, free 1 of 4 (requested there: shop/other 3)"]
-    assert verdict.change == "on node node1, free 1 of cpu, or lower the request from 2 to 1"
+    assert verdict.lines() == ["node1: wants 2 cpu, free 1 of 4 (requested by shop/other 3)"]
+    assert verdict.change == "free 1 cpu there, or lower the request from 2 to 1"
     assert judge(pod(requests={"cpu": "1"}), node(), other, done).by_node == {"node1": []}
 
 

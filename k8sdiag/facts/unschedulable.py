@@ -6,6 +6,7 @@ control-plane: }, 2 Insufficient memory. preemption: 0/3 nodes are available: ..
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -74,7 +75,7 @@ FIELDS = {
     "volume": "volumes the pod's claims are bound to, and where they can be used",
     "selector": "spec.nodeSelector and required node affinity",
     "unmet": "labels asked for that no node has",
-    "label": "the first label that the nearest node lacks, as kubectl label takes it",
+    "label": "the first label that the nearest node lacks, as kubectl label takes it; of a spread its topologyKey",
     "near": "labels of nodes that come near those",
     "via": "who else put the nodeSelector there: a RuntimeClass, an annotation of the namespace",
     "port": "the host port in dispute: 8080/TCP",
@@ -85,9 +86,10 @@ FIELDS = {
     "holder": "the pods that are in the way: namespace/name",
     "where": "what is in the way on the nearest node, in words",
     "nearest": "the node where the least is in the way",
-    "change": "the smallest change that would place the pod",
+    "change": "the smallest change that would place the pod, on the nearest node",
     "nodes": "each node and what is in the way there",
     "blocked": "nodes this reason holds for, as far as objects tell",
+    "blocked.shell": "their names, quoted for a shell",
     "preemption": "what the scheduler says of preemption",
     "preemptionPolicy": "spec.preemptionPolicy",
     "priority": "spec.priority",
@@ -252,7 +254,7 @@ def _taint_fields(pod: Json, taint: Json) -> dict[str, Any]:
 def _labels(case: _Case) -> dict[str, Any]:
     view, pod, nodes = case.view, case.pod, case.nodes
     if case.reason.slug != "affinity":
-        return {"unmet": (), "label": "", "near": (), "via": ""}
+        return {"unmet": (), "label": _topology_label(case), "near": (), "via": ""}
     unmet, nearest = unmet_labels(pod, nodes.nodes), nodes.named([case.verdict.nearest])
     wanted, among = (unmet, nodes.nodes) if unmet else (unmet_labels(pod, nearest), nearest)
     near = [words for key, values in wanted for words in near_labels(key, values, among)]
@@ -263,6 +265,19 @@ def _labels(case: _Case) -> dict[str, Any]:
         "near": tuple(dict.fromkeys(near)),
         "via": _via(view, pod),
     }
+
+
+def _topology_label(case: _Case) -> str:
+    """The label a spread constraint goes by and nodes lack, with a value that other nodes have, or one made up."""
+    if case.reason.slug != "spread":
+        return ""
+    labels = [node["metadata"].get("labels") or {} for node in case.nodes.nodes]
+    for item in (case.pod.get("spec") or {}).get("topologySpreadConstraints") or []:
+        key = item.get("topologyKey") or ""
+        if key and any(key not in has for has in labels):
+            there = sorted({str(has[key]) for has in labels if key in has})
+            return f"{key}={there[0] if there else key.rsplit('/', 1)[-1] + '-1'}"
+    return ""
 
 
 def _via(view: View, pod: Json) -> str:
@@ -316,4 +331,5 @@ def _neighbours(case: _Case) -> dict[str, Any]:
         "holder": tuple(dict.fromkeys(holders)),
         "where": "; ".join(dict.fromkeys(item.text for item in here)),
         "blocked": tuple(verdict.blocked(reason.about)),
+        "blocked.shell": shlex.join(verdict.blocked(reason.about)),
     }

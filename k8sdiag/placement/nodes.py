@@ -182,7 +182,7 @@ def verdict_of(nodes: Nodes, pod: Json, refusal: Refusal) -> Verdict:
         return Verdict("", "", by_node)
     nearest = min(held, key=lambda name: sum(item.weight for item in held[name]))
     changes = list(dict.fromkeys(item.change for item in held[nearest]))
-    return Verdict(f"on node {nearest}, {'; and '.join(changes)}", nearest, by_node)
+    return Verdict("; and ".join(changes), nearest, by_node)
 
 
 def _fill_in(by_node: dict[str, list[Obstacle]], refusal: Refusal, nodes: Nodes, pod: Json) -> None:
@@ -207,7 +207,7 @@ def _by_word(about: tuple[str, str], text: str, nodes: Nodes, pod: Json) -> Obst
     if slug == "insufficient":
         wanted = format_quantity(what, pod_requests(pod).get(what, 0.0))
         have = format_quantity(what, nodes.largest(what))
-        text = f"{what} requested {wanted} of {have} allocatable, and pods that were not collected request the rest"
+        text = f"wants {wanted} {what} of {have} allocatable, and pods that were not collected request the rest"
         return Obstacle(slug, text, f"free {what}, or lower the request of {wanted}", 2, what)
     change = _WORDS.get(slug, f"remove what the scheduler names ({text})")
     return Obstacle(slug, f"the scheduler says: {text}", change, 4, what)
@@ -309,13 +309,13 @@ def _no_room(nodes: Nodes, pod: Json, node: Json) -> Iterator[Obstacle]:
             )
         elif wanted > have:
             change = f"lower the {resource} request from {asks}" + (f" to at most {rest}" if left > 0 else "")
-            text = f"{resource} requested {asks}, allocatable {size}"
+            text = f"wants {asks} {resource}, allocatable {size}"
             yield Obstacle("insufficient", text, f"{change}, or add a larger node", 4, resource)
         else:
             lower = f", or lower the request from {asks} to {rest}" if left > 0 else ""
-            change = f"free {format_quantity(resource, wanted - left)} of {resource}{lower}"
+            change = f"free {format_quantity(resource, wanted - left)} {resource} there{lower}"
             pods = tuple(nodes.holders(name, resource))
-            text = f"{resource} requested {asks}, free {rest} of {size} (requested there: {', '.join(pods)})"
+            text = f"wants {asks} {resource}, free {rest} of {size} (requested by {', '.join(pods)})"
             yield Obstacle("insufficient", text, change, 2, resource, pods)
 
 
