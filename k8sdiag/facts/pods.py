@@ -5,6 +5,8 @@ Sample: `status: {phase: Failed, reason: Evicted, message: "The node was low on 
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, event_first_time, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, owner_word, pod_keys
 from k8sdiag.finding import Proof
-from k8sdiag.placement import host_ports, selector_text, taint_text, untolerated
+from k8sdiag.placement import host_ports, selector_text, taint_text, unmet_labels, untolerated
 from k8sdiag.podstate import ContainerView, conditions_of, containers_of, is_finished, is_quiet, is_ready, status_word
 from k8sdiag.relations import View, controller_of, network_plugin
 
@@ -52,6 +54,7 @@ FIELDS = {
     "resize": "pending or in-progress, where the pod's resources are being changed in place",
     "resize.reason": "reason of condition PodResizePending or PodResizeInProgress",
     "resize.message": "message of condition PodResizePending or PodResizeInProgress",
+    "resize.back.shell": "the patch that asks for what its containers have now, quoted for a shell",
     "acknowledged": "status.startTime is set: a kubelet has seen the pod",
     "creating": "bound, and no container has started yet",
     "creating.seconds": "seconds since the pod was bound, while creating",
@@ -68,6 +71,7 @@ FIELDS = {
     "completed": "app containers that ended with exit code 0",
     "qos": "status.qosClass",
     "selector": "spec.nodeSelector and required node affinity",
+    "label": "the first label of its selector that its node lacks, as kubectl label takes it",
     "taint": "a NoExecute taint of its node that it does not tolerate: key=value:NoExecute",
     "taint.key": "key of that taint",
     "hostPorts": "host ports the pod wants: 8080/TCP",
@@ -167,10 +171,12 @@ def _placement(view: View, pod: Json) -> dict[str, Any]:
     ]
     node = view.snapshot.get("Node", "", (pod.get("spec") or {}).get("nodeName") or "")
     taints = [taint for taint in untolerated(pod, node) if taint.get("effect") == "NoExecute"] if node else []
+    unmet = unmet_labels(pod, [node]) if node else []
     return {
         "taint": taint_text(taints[0]) if taints else "",
         "taint.key": taints[0].get("key") or "" if taints else "",
         "selector": selector_text(pod),
+        "label": f"{unmet[0][0]}={unmet[0][1][0] if unmet[0][1] else 'true'}" if unmet else "",
         "hostPorts": tuple(f"{port}/{protocol}" for _, protocol, port in sorted(ports)),
         "hostPorts.taken": tuple(taken),
     }
@@ -216,7 +222,15 @@ def _conditions(pod: Json) -> dict[str, Any]:
         "resize": _RESIZES[resize] if part(resize, "status") == "True" else "",
         "resize.reason": part(resize, "reason"),
         "resize.message": part(resize, "message"),
+        "resize.back.shell": _resize_back(pod) if part(resize, "status") == "True" else "",
     }
+
+
+def _resize_back(pod: Json) -> str:
+    """The patch that takes back a resize: each container's resources as the kubelet says they are."""
+    have = [(c.name, c.spec.get("resources") or {}, c.status.get("resources") or {}) for c in containers_of(pod)]
+    back = [{"name": name, "resources": is_now} for name, asked, is_now in have if is_now and is_now != asked]
+    return shlex.quote(json.dumps({"spec": {"containers": back}}, separators=(",", ":"))) if back else ""
 
 
 def _lifecycle(view: View, pod: Json) -> dict[str, Any]:

@@ -6,6 +6,7 @@ condition `Progressing=False ProgressDeadlineExceeded: ReplicaSet "web-7c5f" has
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from k8sdiag.facts import Fact, workload_key
 from k8sdiag.finding import Proof
 from k8sdiag.placement.daemons import left_out
 from k8sdiag.podstate import conditions_of, is_finished, is_ready, status_word
-from k8sdiag.relations import View, controller_of, owner_chain, pods_of
+from k8sdiag.relations import View, controller_of, owner_chain, pods_of, top_owner
 from k8sdiag.selectors import format_selector
 
 KIND = "workload"
@@ -58,6 +59,7 @@ FIELDS = {
     "completions": "spec.completions of a Job",
     "backoffLimit": "spec.backoffLimit of a Job",
     "deadline": "spec.activeDeadlineSeconds of a Job, spec.progressDeadlineSeconds of a Deployment",
+    "deadline.more": "twice that",
     "reason": "reason of the condition that says what is wrong",
     "message": "its message",
     "condition": "its type",
@@ -79,6 +81,7 @@ FIELDS = {
     "partition": "spec.updateStrategy.rollingUpdate.partition of a StatefulSet",
     "updating": "updateRevision differs from currentRevision",
     "nodes": "nodes there are (DaemonSet)",
+    "nodes.shell": "their names, or --all where there are many, for a shell",
     "unplaced": "why a DaemonSet wants no pod on a node, a node each",
     "misscheduled": "status.numberMisscheduled (DaemonSet)",
     "nodeSelector": "spec.template.spec.nodeSelector (DaemonSet)",
@@ -89,6 +92,8 @@ FIELDS = {
     "minAvailable": "spec.minAvailable of a budget",
     "maxUnavailable": "spec.maxUnavailable of a budget",
     "unhealthyPolicy": "spec.unhealthyPodEvictionPolicy of a budget",
+    "guarded": "what the first pod of a budget belongs to: deployment/web",
+    "enough": "one more than it needs",
     "target": "what a HorizontalPodAutoscaler scales",
     "min": "spec.minReplicas",
     "max": "spec.maxReplicas",
@@ -197,6 +202,7 @@ def _fact(view: View, obj: Json) -> Fact:
         "nodeSelector": format_selector({"matchLabels": template.get("nodeSelector") or {}}),
         "template.restartPolicy": template.get("restartPolicy") or "",
         "nodes": view.snapshot.count("Node"),
+        "nodes.shell": _nodes_shell(view) if ref.kind == "DaemonSet" else "",
         "unplaced": tuple(left_out(obj, view.snapshot.of_kind("Node"))) if ref.kind == "DaemonSet" else (),
         "misscheduled": status.get("numberMisscheduled") or 0,
         "age": _since(view, meta.get("creationTimestamp")),
@@ -204,8 +210,17 @@ def _fact(view: View, obj: Json) -> Fact:
     fields |= _pods(view, obj, pods, desired, ready)
     fields |= _batch(view, ref, spec, status, str(bad.get("message") or ""))
     fields |= _rolling(spec, status, pods) | _policies(view, ref, spec, status)
+    guarded = pods[0] if pods and ref.kind == "PodDisruptionBudget" else None
+    fields["guarded"] = str(top_owner(view.snapshot, guarded)) if guarded else ""
+    fields["enough"] = None if fields["needed"] is None else fields["needed"] + 1
+    fields["deadline.more"] = 2 * fields["deadline"] if fields["deadline"] else None
     keys = {"workload": tuple(workload_key(item) for item in chain), "namespace": (ref.namespace,)}
     return Fact(KIND, ref, fields, keys, tuple(_proof(ref, obj, desired, ready, bad)))
+
+
+def _nodes_shell(view: View) -> str:
+    names = [node["metadata"]["name"] for node in view.snapshot.of_kind("Node")]
+    return shlex.join(names) if len(names) <= 5 else "--all"
 
 
 def _since(view: View, time: object) -> int | None:
