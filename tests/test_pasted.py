@@ -7,6 +7,10 @@ import pytest
 from k8sdiag.pasted import JOB_IDENTITY, RISKS, as_accepted, risk_of
 
 PATCH = """kubectl -n shop patch {} --type=merge -p '{{"spec":{{"template":{{"spec":{{"x":1}}}}}}}}'"""
+DEEPER = (
+    "kubectl -n shop patch cronjob/etl --type=merge -p "
+    """'{"spec":{"jobTemplate":{"spec":{"template":{"spec":{"x":1}}}}}}'"""
+)
 STRATEGY = """kubectl -n shop patch {} -p '{{"spec":{{"strategy":{{"type":"Recreate"}}}}}}'"""
 POD = [
     "kubectl get pod web -n shop -o yaml > web.yaml",
@@ -44,13 +48,7 @@ JOB = [
             "kubectl -n shop rollout restart cronjob/etl",
             ["kubectl create job etl-again -n shop --from=cronjob/etl"],
         ),
-        (
-            PATCH.format("cronjob/etl"),
-            [
-                "kubectl -n shop patch cronjob/etl --type=merge -p "
-                """'{"spec":{"jobTemplate":{"spec":{"template":{"spec":{"x":1}}}}}}'"""
-            ],
-        ),
+        (PATCH.format("cronjob/etl"), [DEEPER]),
         ("kubectl -n shop rollout undo cronjob/etl", []),
         ("kubectl -n shop rollout restart replicaset/web", []),
         ("kubectl -n shop scale daemonset/web --replicas=1", []),

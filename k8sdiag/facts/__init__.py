@@ -110,19 +110,6 @@ def goal_of(view: View, pod: Json) -> str:
     return f"pod {name} -w: Completed{'' if policy == 'OnFailure' else ' (once it is made anew)'}"
 
 
-def goal_of(view: View, pod: Json) -> str:
-    """What to look at, and what it shows once a pod's containers do as they should: a pod of a Job has to end."""
-    chain = owner_chain(view.snapshot, pod)
-    policy, name = (pod.get("spec") or {}).get("restartPolicy") or "Always", pod["metadata"]["name"]
-    if any(ref.kind == "CronJob" for ref in chain):
-        return "jobs: the next one's COMPLETIONS is full"
-    if any(ref.kind == "Job" for ref in chain):
-        return next(f"job {ref.name}: COMPLETIONS is full" for ref in chain if ref.kind == "Job")
-    if policy == "Always":
-        return f"pod {name} -w: Running, and RESTARTS stays as it is"
-    return f"pod {name} -w: Completed{'' if policy == 'OnFailure' else ' (once it is made anew)'}"
-
-
 def event_proof(event: Json) -> Proof:
     """An event as evidence, in the words of `kubectl describe`."""
     about = involved(event)

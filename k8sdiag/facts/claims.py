@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any

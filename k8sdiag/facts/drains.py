@@ -25,6 +25,7 @@ FIELDS = {
     "maxUnavailable": "its spec.maxUnavailable",
     "healthy": "its status.currentHealthy",
     "needed": "its status.desiredHealthy",
+    "enough": "one more than that, where more replicas help: not with maxUnavailable 0 or minAvailable 100%",
     "expected": "its status.expectedPods",
     "unready": "pods of the budget that are not ready, with their STATUS",
 }
@@ -49,6 +50,7 @@ def derive(view: View) -> Iterator[Fact]:
 
 def _fact(view: View, budget: Json, pod: Json, node: str, pods: list[Json], about_node: bool) -> Fact:
     spec, status, name = budget.get("spec") or {}, budget.get("status") or {}, budget["metadata"]["name"]
+    never = spec.get("minAvailable") == "100%" or spec.get("maxUnavailable") in (0, "0%")
     fields = {
         "pod": pod["metadata"]["name"],
         "namespace": pod["metadata"].get("namespace") or "",
@@ -59,6 +61,7 @@ def _fact(view: View, budget: Json, pod: Json, node: str, pods: list[Json], abou
         "maxUnavailable": spec.get("maxUnavailable"),
         "healthy": status.get("currentHealthy"),
         "needed": status.get("desiredHealthy"),
+        "enough": None if never else (status.get("desiredHealthy") or 0) + 1,
         "expected": status.get("expectedPods"),
         "unready": tuple(f"{p['metadata']['name']} ({status_word(p)})" for p in pods if not is_ready(p)),
     }

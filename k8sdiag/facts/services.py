@@ -228,7 +228,7 @@ def _probed(container: Json) -> Iterator[int]:
 
 
 def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str, str, str, str]:
-    """(labels, selector that would fit, owner, what differs) of the pod that shares most with the selector, by key and by value."""
+    """(labels, selector that would fit, owner, what differs) of the pod that shares most with the selector."""
     best: tuple[tuple[int, int], Json] | None = None
     for pod in view.snapshot.of_kind("Pod", namespace):
         labels = pod["metadata"].get("labels") or {}
