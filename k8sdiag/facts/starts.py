@@ -8,6 +8,7 @@ StartError 128: failed to create containerd task: ... unable to start container 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -32,6 +33,7 @@ FIELDS = {
     "mount.over": "the volume mounted where that file is, or where the error says: volume a (configMap a) at /x",
     "hook": "the postStart hook: exec [...], httpGet ..., sleep ...",
     "via": "how the container names the ConfigMap or Secret the error is about: env PASSWORD, envFrom",
+    "literals.shell": "the keys it names, as kubectl create takes them",
     "there": "the keys that object has, or the objects of that kind there are",
     "nearest": "of those, what looks like the name that is wrong",
     "container": "the container's name",
@@ -184,7 +186,9 @@ def _reference(view: View, pod: Json, container: ContainerView, message: str) ->
         for named in names_in(pod)
         if named.container == container.name and named.name == name and key in ("", named.key) and not named.optional
     ]
+    keys = dict.fromkeys(item.key for item in names_in(pod) if name and item.name == name and item.key) or ("KEY",)
     found: dict[str, Any] = {"via": ", ".join(dict.fromkeys(via)), "there": (), "nearest": ()}
+    found["literals.shell"] = shlex.join(f"--from-literal={item}=VALUE" for item in keys)
     for lack in lacks(view.snapshot, pod) if name else ():
         if lack.named.name == name and lack.named.container == container.name and key in ("", lack.named.key):
             near = get_close_matches(key or name, lack.there, n=2, cutoff=0.5)
