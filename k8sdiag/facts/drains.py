@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from k8sdiag.evidence import Json, Ref, ref_of
-from k8sdiag.facts import Fact, owner_word, pod_keys
+from k8sdiag.facts import Fact, owner_word, pod_keys, workload_key
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import is_finished, is_ready, status_word
 from k8sdiag.relations import View, pods_of
@@ -71,4 +71,6 @@ def _fact(view: View, budget: Json, pod: Json, node: str, pods: list[Json], abou
         Proof("spec", f"node/{node}", "", "spec.unschedulable: true"),
     )
     ref = Ref("Node", "", node) if about_node else ref_of(pod)
-    return Fact(KIND, ref, fields, pod_keys(view, pod), proof)
+    keys = pod_keys(view, pod)
+    keys = keys | {"workload": (*keys["workload"], workload_key(ref_of(budget)))}
+    return Fact(KIND, ref, fields, keys, proof)

@@ -43,6 +43,7 @@ FIELDS = {
     "runtime.stopped": "the runtime's own journal: the line that tells of its end",
     "network": "why the runtime's network is not ready now",
     "network.config": "what the runtime says of the CNI configuration it looks for",
+    "network.removed": "the CNI configuration that was removed, by the runtime's journal",
     "pleg": "PLEG is not healthy, in its words",
     "api": "what keeps it from the API server now: refused, timeout, unreachable, dns, expired, not-yet-valid,"
     " unknown-authority, unauthorized, forbidden",
@@ -81,6 +82,7 @@ _RUNTIME_END = regex(
     r"|Main process exited|Failed with result|Processing signal 'terminated'|Daemon shutdown complete|level=fatal"
 )
 _CNI_CONFIG = regex(r"no network config found in (\S+?): |cni config load failed: ([^\"]+)")
+_CNI_REMOVED = regex(r'fs change event\(\\?"([^"\\]+)\\?": (?:REMOVE|RENAME)')
 _SERVER = regex(r"https://([^/\s\"\\]+)/")
 _API = regex(
     r"Failed to (?:ensure lease exists|update lease)|Error updating node status|Unable to (?:register|update) node"
@@ -285,14 +287,16 @@ def _network(
     if not text and seen.network and now - seen.network.at < NOW and beat <= seen.network.at:
         said = _NETWORK.search(seen.network.message)
         text, proof = (said.group(1) if said else ""), [_line(seen.network)]
-    config = ""
+    config = removed = ""
     for entry in reversed(view.snapshot.journal.get((name, "containerd"), [])[-2000:] if text else []):
         said = _CNI_CONFIG.search(entry.message[:2000])
         if said:
             config = said.group(0).rstrip(": ")
+            gone = _CNI_REMOVED.search(entry.message[:2000])
+            removed = gone.group(1) if gone else ""
             proof.append(_line(entry))
             break
-    return {"network": text, "network.config": config}, proof
+    return {"network": text, "network.config": config, "network.removed": removed}, proof
 
 
 def _api(seen: _Seen, beat: float, since: float) -> tuple[dict[str, Any], list[Proof]]:

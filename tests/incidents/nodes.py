@@ -196,6 +196,18 @@ def node_cni_config_gone() -> Incident:
 
 
 @incident
+def node_cni_config_removed() -> Incident:
+    made = node_incident("the CNI configuration was removed; containerd's journal saw it", "node-cni-not-initialized",
+                         ready="False", reason="KubeletNotReady", message=NO_CNI, ago=120, taints=[NOT_READY])  # fmt: skip
+    config = "cni config load failed: no network config found in /etc/cni/net.d: cni plugin not initialized: failed to load cni config"
+    text = 'failed to reload cni configuration after receiving fs change event(\\"/etc/cni/net.d/10-flannel.conflist\\": REMOVE)'
+    made.journal("containerd", f'time="2026-11-21T22:38:00.1Z" level=error msg="{text}" error="{config}"', ago=120)
+    line = NO_CNI.removeprefix("container runtime network not ready: ")
+    made.journal("kubelet", *[klog("E", "kubelet.go:3132", f'"Container runtime network not ready" networkReady="{line}"')] * 3, ago=2)
+    return made
+
+
+@incident
 def node_calico_creating() -> Incident:
     made = node_incident("calico's pod on the node does not come up", "cni-plugin-pod-failing", also=("workload-not-ready",),
                          ready="False", reason="KubeletNotReady", message=NO_CNI, ago=900, taints=[NOT_READY])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tests.incidents._controllers import HASH, deployment, replica_set
 from tests.incidents.build import (
     Incident,
     Json,
@@ -196,6 +197,20 @@ def cni_flannel_subnet_env_docker() -> Incident:
 def cni_binary_missing() -> Incident:
     error = f'{NETWORK}failed to find plugin "flannel" in path [/opt/cni/bin]'
     return sandbox_failure("the flannel plugin is not in /opt/cni/bin", "cni-binary-missing", error)
+
+
+@incident
+def cni_flannel_subnet_env_expired() -> Incident:
+    made = Incident("a Deployment's pod has no sandbox; only containerd's journal still says why", "deployment/web", "cni-flannel-subnet-env", also=("workload-not-ready",))
+    top = deployment(made)
+    owner = replica_set(made, top, pods=1)
+    pod = made.pod(f"web-{HASH}-x7k2p", container(), phase="Pending", owner=owner, labels={"app": "web"}, ago=4000,
+                   conditions=[condition("PodReadyToStartContainers", "False"), condition("PodScheduled", "True", ago=4000)])  # fmt: skip
+    made.objects = [obj for obj in made.objects if obj["kind"] != "Event"]
+    name = f"&PodSandboxMetadata{{Name:{pod['metadata']['name']},Uid:{pod['metadata']['uid']},Namespace:shop,Attempt:7,}}"
+    error = 'failed to setup network for sandbox \\"4c2f\\": plugin type=\\"flannel\\" failed (add): loadFlannelSubnetEnv failed: open /run/flannel/subnet.env: no such file or directory'
+    made.journal("containerd", f'time="2026-11-21T22:39:33.9Z" level=error msg="RunPodSandbox for {name} failed, error" error="{error}"', ago=27)
+    return made
 
 
 @incident

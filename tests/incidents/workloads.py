@@ -148,6 +148,29 @@ def statefulset_broken_revision() -> Incident:
 
 
 @incident
+def statefulset_broken_update() -> Incident:
+    made = Incident("the update of a StatefulSet stops at a pod that crashes", "statefulset/web", "exit-error")
+    owner = stateful_set(made, replicas=2, pods=2, ready=1, current="web-5d8f6c9b7", update="web-7f4d9b8c6", updated=1)
+    made.pod("web-0", container(state=running(5000), ready=True), ready=True, owner=owner, labels={"app": "web", "controller-revision-hash": "web-5d8f6c9b7"}, ago=5000)
+    state = container(state=crash_loop(pod="web-1"), last=terminated(3), restarts=6)
+    made.pod("web-1", state, owner=owner, labels={"app": "web", "controller-revision-hash": "web-7f4d9b8c6"}, ago=510)
+    return made
+
+
+@incident
+def rollout_stuck_old_pods_serve() -> Incident:
+    made = Incident("a rollout does not get on; the old pods still serve", "deployment/web", "exit-error")
+    top = deployment(made, replicas=2, ready=2, updated=1, pods=3, ago=9000)
+    old = replica_set(made, top, replicas=2, pods=2, ready=2, mark="5579d475ff", ago=9000)
+    for end in ("k2x9p", "m4z7q"):
+        made.pod(f"web-5579d475ff-{end}", container(state=running(8900), ready=True), ready=True, owner=old, labels={"app": "web", "pod-template-hash": "5579d475ff"}, ago=9000)
+    new = replica_set(made, top, pods=1, ago=510)
+    state = container(state=crash_loop(pod=f"web-{HASH}-x7k2p"), last=terminated(3), restarts=6)
+    made.pod(f"web-{HASH}-x7k2p", state, owner=new, labels={"app": "web", "pod-template-hash": HASH}, ago=510)
+    return made
+
+
+@incident
 def update_waits_for_deletion() -> Incident:
     made = Incident("a StatefulSet that updates pods only when they are deleted", "statefulset/web", "")
     owner = stateful_set(made, replicas=1, pods=1, ready=1, update="web-7f4d9b8c6", updated=0, updateStrategy={"type": "OnDelete"})
