@@ -56,7 +56,7 @@ def text_of(value: object, name: str = "") -> str:
 
 def _cut(text: str) -> str:
     """A value within a sentence: without the columns and indentations of a log line."""
-    text = _SPACES.sub(" ", text)
+    text = _SPACES.sub(" ", text).strip()
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 
