@@ -30,13 +30,13 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.parent.name for path in RECORDINGS.glob("*/scenario.yaml"))
 PLAYBOOKS = compile_folder(bundled_folder())
 RULES = Rules(PLAYBOOKS)
-TOLD: set[str] = set()
 FLAWED = re.compile(
     r"rollout (?:undo|restart|status) (?:pod|job|cronjob)/|set (?:env|resources) (?:pod|job)/(?!.*--list)|"
     r"edit (?:pod|job)/|patch (?:pod|job)/\S+ .*(?:template|strategy)|exec .* -- '|(?<!\S)''(?!')|"
-    r"get job \S+ (?:-n \S+ )?-o (?:json|yaml) \| kubectl replace|push \S+@sha256|replace --force -f pod\.yaml$"
+    r"get job \S+ (?:-n \S+ )?-o (?:json|yaml) \| kubectl replace|push \S+@sha256|replace --force -f pod\.yaml$|"
+    r"get secrets? \S+ .*-o (?:yaml|json|jsonpath\S+)(?!.*\| (?:jq|kubectl))"
 )
-"""Commands that the API server or the shell would refuse."""
+"""Commands that the API server or the shell would refuse, or that print what a Secret holds."""
 CAUSES = {playbook.id for playbook in PLAYBOOKS if playbook.level == 3}
 
 
@@ -114,7 +114,7 @@ def test_no_other_rule_holds(name: str) -> None:
 def test_every_finding_says_how_to_mend_it(name: str) -> None:
     for found in report_of(name).findings:
         assert found.fixes, found.rule
-        assert any(fix.commands or fix.patch for fix in found.fixes) or found.rule in TOLD, found.rule
+        assert any(fix.commands or fix.patch for fix in found.fixes), found.rule
         for fix in found.fixes:
             assert not [command for command in fix.commands if FLAWED.search(command)], found.rule
 
