@@ -6,6 +6,7 @@ restartCount: 5`. Quiet pods (ready, never restarted) yield nothing.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, event_proof, goal_of, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import ContainerView, containers_of, is_quiet, probe_budget, probe_text
-from k8sdiag.references import split_image
+from k8sdiag.references import PUBLISHED, names_in, split_image
 from k8sdiag.relations import View
 
 KIND = "container"
@@ -81,6 +82,7 @@ FIELDS = {
     "deleting": "the pod is being deleted",
     "others.running": "another app container of the pod runs",
     "previousFlag": "--previous where the log to read is that of the run before this one",
+    "configMaps.shell": "the ConfigMaps the pod names, quoted for a shell",
     "goal": "what kubectl get shows when it is mended: Running, or for a Job COMPLETIONS is full",
 }
 
@@ -112,6 +114,9 @@ def _fact(view: View, pod: Json, container: ContainerView, views: list[Container
         "node": spec.get("nodeName") or "",
         "owner": owner_word(view, pod),
         "goal": goal_of(view, pod),
+        "configMaps.shell": shlex.join(
+            sorted({item.name for item in names_in(pod) if item.kind == "ConfigMap"} - PUBLISHED)
+        ),
         "podPhase": status.get("phase") or "",
         "podReason": status.get("reason") or "",
         "grace": spec.get("terminationGracePeriodSeconds"),
