@@ -63,7 +63,7 @@ def _in(text: Text, language: str) -> str:
     return text.get(language) or text["en"]
 
 
-_OWN_WORD = regex(r"(?:init |ephemeral )?container |sidecar ")
+_OWN_WORD = regex(r"(?:init |sidecar |ephemeral )?container |sidecar |the ")
 
 
 def _sentence(text: str) -> str:

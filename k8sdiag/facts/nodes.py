@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from k8sdiag.clock import parse_time
+from k8sdiag.clock import parse_time, short_duration
 from k8sdiag.evidence import Json, Ref, event_message, ref_of
 from k8sdiag.facts import Fact
 from k8sdiag.finding import Proof
@@ -34,6 +34,7 @@ FIELDS = {
     "cordoned": "spec.unschedulable",
     "taints": "spec.taints as key=value:Effect",
     "lease.seconds": "seconds since the node's Lease was renewed",
+    "lease.ahead": "how far in the future that was, by the API server's clock",
     "runtime": "status.nodeInfo.containerRuntimeVersion",
     "runtime.name": "containerd, docker or cri-o",
     "kubelet": "status.nodeInfo.kubeletVersion",
@@ -91,7 +92,8 @@ def _fields(view: View, node: Json, all_down: bool) -> dict[str, Any]:
         "problems": tuple(others),
         "cordoned": bool(spec.get("unschedulable")),
         "taints": tuple(taint_text(taint) for taint in spec.get("taints") or []),
-        "lease.seconds": _lease_age(view, node),
+        "lease.seconds": (age := _lease_age(view, node)),
+        "lease.ahead": short_duration(-age) if age is not None and age < 0 else "",
         "runtime": runtime,
         "runtime.name": runtime.split(":")[0],
         "kubelet": info.get("kubeletVersion") or "",
