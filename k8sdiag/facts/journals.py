@@ -7,6 +7,7 @@ Sample: `E1121 23:08:45.101 9589 kubelet.go:2475] "Skipping pod synchronization"
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from k8sdiag.clock import format_time
 from k8sdiag.evidence import JournalEntry, Ref
@@ -24,6 +25,8 @@ FIELDS = {
     "recent": "those of the last two minutes",
     "last": "the last of them",
     "lines": "how many there were",
+    "oom": "the process that the kernel killed last because the whole node was out of memory",
+    "oom.seconds": "seconds since then",
 }
 MAX_LINES = 400
 RECENT = 120.0
@@ -46,12 +49,31 @@ def derive(view: View) -> Iterator[Fact]:
             " ".join(entry.message[:2000].split()) for entry in kept if view.snapshot.taken_at - entry.at <= RECENT
         )
         last, lines = kept[-1].message[:2000], len(complaints)
-        fields = {"unit": unit, "node": node, "text": text, "recent": recent, "last": last, "lines": lines}
+        fields: dict[str, Any] = {
+            "unit": unit,
+            "node": node,
+            "text": text,
+            "recent": recent,
+            "last": last,
+            "lines": lines,
+        }
+        fields |= _oom(view, complaints if unit == "kernel" else [])
         proof = tuple(
             Proof("journal", f"node/{node} {unit}", format_time(entry.at), " ".join(entry.message[:2000].split()))
             for entry in kept[-2:]
         )
         yield Fact(KIND, Ref("Node", "", node), fields, {"node": (node,)}, proof)
+
+
+_OOM = regex(r"Out of memory: Kill(?:ed)? process (\d+ \([^)]*\))")  # of a cgroup: Memory cgroup out of memory
+
+
+def _oom(view: View, entries: list[JournalEntry]) -> dict[str, Any]:
+    for entry in reversed(entries):
+        found = _OOM.search(entry.message[:400])
+        if found:
+            return {"oom": found.group(1), "oom.seconds": int(view.snapshot.taken_at - entry.at)}
+    return {"oom": "", "oom.seconds": None}
 
 
 _VARIABLE = regex(r"\d+|[0-9a-f]{8,}")

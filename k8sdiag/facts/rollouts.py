@@ -11,7 +11,7 @@ from typing import Any
 
 from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, ref_of
-from k8sdiag.facts import Fact, workload_key
+from k8sdiag.facts import Fact, Keys, workload_key
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import conditions_of, is_finished, is_ready, status_word
 from k8sdiag.relations import View, children_of, pods_of
@@ -35,7 +35,7 @@ FIELDS = {
     "stuck.seconds": "how long the longest of the bad pods has not been ready",
 }
 _REVISION = "deployment.kubernetes.io/revision"
-_EMPTY: dict[str, Any] = {name: "" for name in FIELDS} | {"old.ready": 0, "bad": (), "waiting": (), "stuck.seconds": 0}
+_EMPTY: dict[str, Any] = dict.fromkeys(FIELDS, "") | {"old.ready": 0, "bad": (), "waiting": (), "stuck.seconds": 0}
 
 
 def derive(view: View) -> Iterator[Fact]:
@@ -102,7 +102,7 @@ def _fact(view: View, obj: Json, bad: list[Json], fields: dict[str, Any], proof:
         "bad": tuple(f"{pod['metadata']['name']} ({status_word(pod)})" for pod in bad),
         "stuck.seconds": max(waited, default=0),
     }
-    keys = {"workload": (workload_key(ref),), "namespace": (ref.namespace,)}
+    keys: Keys = {"workload": (workload_key(ref),), "namespace": (ref.namespace,)}
     return Fact(KIND, ref, _EMPTY | usual | fields, keys, (proof,))
 
 

@@ -94,9 +94,7 @@ def derive(view: View) -> Iterator[Fact]:
 def _journalled(view: View, pod: Json) -> tuple[str, Proof | None]:
     """What the kubelet's journal says of the pod's sandbox, else containerd's."""
     ref, node = ref_of(pod), (pod.get("spec") or {}).get("nodeName") or ""
-    told = journal_error(
-        view.snapshot, node, '"Failed to create sandbox for pod"', f'pod="{ref.namespace}/{ref.name}"'
-    )
+    told = journal_error(view.snapshot, node, '"Failed to create sandbox for pod"', f'pod="{ref.namespace}/{ref.name}"')
     if told[1] is not None:
         return told
     named = f"{{Name:{ref.name},Uid:{pod['metadata'].get('uid') or ''},"

@@ -196,6 +196,20 @@ def node_cni_config_gone() -> Incident:
 
 
 @incident
+def node_system_oom_kernel() -> Incident:
+    made = node_incident("the kernel killed a process because the node had no memory left", "node-system-oom-kernel")
+    made.journal("kernel", "Out of memory: Killed process 31337 (stress) total-vm:25046540kB, anon-rss:24032000kB, file-rss:248kB, shmem-rss:0kB, UID:0 pgtables:49120kB oom_score_adj:1000", ago=120)
+    return made
+
+
+@incident
+def healthy_node_cgroup_oom() -> Incident:
+    made = node_incident("healthy: the kernel killed a process at the limit of its container", "")
+    made.journal("kernel", "Memory cgroup out of memory: Killed process 31337 (stress) total-vm:25046540kB, anon-rss:32000kB, file-rss:248kB, shmem-rss:0kB, UID:0 pgtables:120kB oom_score_adj:1000", ago=120)
+    return made
+
+
+@incident
 def node_cni_config_removed() -> Incident:
     made = node_incident("the CNI configuration was removed; containerd's journal saw it", "node-cni-not-initialized",
                          ready="False", reason="KubeletNotReady", message=NO_CNI, ago=120, taints=[NOT_READY])  # fmt: skip

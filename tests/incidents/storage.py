@@ -677,6 +677,19 @@ def mount_ownership_slow_short_path() -> Incident:
 
 
 @incident
+def mount_nfs_expired() -> Incident:
+    made = Incident("an NFS server refuses the mount; only the journal still says so", "pod/web", "mount-nfs-failed")
+    item = {"name": "data", "nfs": {"server": "192.0.2.1", "path": "/exports"}}
+    error = "mount failed: exit status 32 Mounting command: mount Mounting arguments: -t nfs 192.0.2.1:/exports /var/lib/kubelet/pods/1c8f/volumes/kubernetes.io~nfs/data Output: mount.nfs: access denied by server while mounting 192.0.2.1:/exports"
+    unmounted(made, item, error)
+    made.objects = [obj for obj in made.objects if obj["kind"] != "Event"]
+    pod = next(obj for obj in made.objects if obj["kind"] == "Pod")["metadata"]["uid"]
+    made.journal("kubelet", f'E1121 22:39:30.480904    9589 nestedpendingoperations.go:348] Operation for "{{volumeName:kubernetes.io/nfs/{pod}-data podName:{pod} nodeName:}}" failed. No retries permitted until 2026-11-21 22:41:32 '
+                 f'+0000 UTC m=+900.1 (durationBeforeRetry 2m2s). Error: MountVolume.SetUp failed for volume "data" (UniqueName: "kubernetes.io/nfs/{pod}-data") pod "web" (UID: "{pod}") : {error}')  # fmt: skip
+    return made
+
+
+@incident
 def mount_plugin_missing() -> Incident:
     made = Incident("a gitRepo volume on 1.33", "pod/web", "mount-plugin-missing")
     item = {"name": "code", "gitRepo": {"repository": "https://git.example/shop.git"}}

@@ -409,6 +409,45 @@ def healthy_cronjob_failed_before() -> Incident:
 
 
 @incident
+def cronjob_overdue() -> Incident:
+    made = Incident("a CronJob has not run for an hour, and no event says why", "cronjob/nightly", "cronjob-overdue")
+    cron_job(made, status={"lastScheduleTime": at(3700)})
+    return made
+
+
+@incident
+def healthy_cronjob_on_time() -> Incident:
+    made = Incident("healthy: CronJobs that ran at their last time", "cronjob/nightly", "")
+    cron_job(made, status={"lastScheduleTime": at(290)}, timeZone="Europe/London")
+    cron_job(made, "hourly", schedule="7 * * * *", status={"lastScheduleTime": at(3500)})
+    cron_job(made, "weekly", schedule="0 3 * * 1", status={"lastScheduleTime": at(500000)})
+    return made
+
+
+@incident
+def cronjob_timezone_invalid() -> Incident:
+    made = Incident("a CronJob names a time zone that does not exist, and the event has expired", "cronjob/nightly", "cronjob-timezone-invalid")
+    cron_job(made, timeZone="Europe/Atlantis")
+    return made
+
+
+@incident
+def cronjob_runs_skipped() -> Incident:
+    made = Incident("a CronJob skips runs while an old Job runs; the events have expired", "cronjob/nightly", "cronjob-runs-skipped")
+    active = [{"kind": "Job", "namespace": "shop", "name": "nightly-29900010", "apiVersion": "batch/v1"}]
+    cron_job(made, concurrencyPolicy="Forbid", status={"lastScheduleTime": at(5000), "active": active})
+    return made
+
+
+@incident
+def job_without_pods() -> Incident:
+    made = Incident("the pods of a Job are refused, and the events have expired", "job/scan", "job-without-pods")
+    job(made, "scan", status={"startTime": at(4000)}, ago=4000)
+    made.add("Namespace", "shop", namespace="", metadata={"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}, status={"phase": "Active"})
+    return made
+
+
+@incident
 def cronjob_suspended() -> Incident:
     made = Incident("a suspended CronJob", "cronjob/nightly", "cronjob-suspended")
     cron_job(made, suspend=True, status={"lastScheduleTime": at(90000)})
