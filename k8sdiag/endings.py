@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from k8sdiag.clock import parse_time
-from k8sdiag.evidence import Json, event_count, event_first_time, event_message, event_time, involved
+from k8sdiag.evidence import Json, Snapshot, event_count, event_first_time, event_message, event_time, involved
 from k8sdiag.podstate import ContainerView, probe_budget
 
 LOST = ("Unknown", "ContainerStatusUnknown")
@@ -136,3 +136,16 @@ def _belongs(event: Json, ended: dict[str, Any]) -> bool:
     first = parse_time(event_first_time(event)) or killed
     repeated = event_count(event) > 1 and ended.get("exitCode") in (0, 137, 143)
     return (first if repeated else killed) - 60 <= finished <= killed + 120
+
+
+def killed_for_memory(snapshot: Snapshot, node: str, ended: Json) -> tuple[str, str]:
+    """(limit or node, line) where the node's kernel says that it killed a process of this run for want of memory. A
+    status may say only `Error` 137: the runtime can miss the notice."""
+    identity = str(ended.get("containerID") or "").rpartition("/")[2]
+    finished = parse_time(ended.get("finishedAt"))
+    if ended.get("exitCode") != 137 or len(identity) < 12 or finished is None:
+        return "", ""
+    for entry in reversed(snapshot.journal.get((node, "kernel"), [])):
+        if identity in entry.message and "oom-kill:" in entry.message and abs(entry.at - finished) < 60:
+            return "limit" if "CONSTRAINT_MEMCG" in entry.message else "node", " ".join(entry.message[:600].split())
+    return "", ""

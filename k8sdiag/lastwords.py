@@ -21,7 +21,8 @@ _UNAVAILABLE = regex(
     r"failed to try resolving symlinks in path|the server rejected our request"
 )
 _NOISE = regex(
-    r"^\s+at |^\s*File \"|^[\s~^]+$|^npm (?:ERR!|error) (?!code|[Mm]issing|enoent|Could not|Invalid|Cannot)|^Node\.js v|^goroutine \d|^\s*\.\.\. \d+ "
+    r"^\s+at |^\s*File \"|^[\s~^]+$|^npm (?:ERR!|error) (?!code|[Mm]issing|enoent (?!This)|Could not|Invalid|Cannot)"
+    r"|^Node\.js v|^goroutine \d|^\s*\.\.\. \d+ "
     r"|^\s+(?:code|errno|syscall|address|port|path|hostname|requireStack|dest|spawnargs|routine|length|severity): "
     r"|^(?:exit status \d|During handling of|The above exception|created by |\[signal |\s*from .*:\d+:in )|^\s+throw "
     r"|Background on this error at|A complete log of this run|^note: run with `RUST|^Require stack|^-{3,}$|^\s+raise "
@@ -50,7 +51,8 @@ _TELLING = regex(
     re.IGNORECASE,
 )
 _LEVEL = regex(
-    r"\b(?:(?P<calm>info|debug|trace|notice)|(?P<warn>warn\w*)|(?P<bad>error|err|fatal|critical|crit|severe|emerg|panic))\b",
+    r"\b(?:(?P<calm>info|debug|trace|notice)|(?P<warn>warn\w*)|"
+    r"(?P<bad>error|err|fatal|critical|crit|severe|emerg|panic))\b",
     re.IGNORECASE,
 )
 _CLOSING = regex(r"giving up|shutting down|\bexit(?:ing|ed)\b|\bbye\b|\bstopp(?:ed|ing)\b|\bquitting\b", re.IGNORECASE)
@@ -110,7 +112,7 @@ def telling_line(lines: Sequence[str]) -> str:
         score = _score(line)
         if score >= best:
             best, chosen = score, line
-    if best < 3:
+    if best < 2:
         chosen = next((line for line in _opening(lines) if _USAGE.match(line.strip())), chosen)
     spoken = (line for line in reversed(words) if not _ECHO.match(line.strip()) and not _is_calm_end(line))
     silent = (line for line in reversed((*lines, *words)) if line.strip())

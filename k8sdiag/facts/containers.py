@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from k8sdiag.clock import parse_time
-from k8sdiag.endings import ended_of, is_crashing, is_recurring, killer_of, kills_of, ran_of, signal_name
+from k8sdiag.endings import (
+    ended_of,
+    is_crashing,
+    is_recurring,
+    killed_for_memory,
+    killer_of,
+    kills_of,
+    ran_of,
+    signal_name,
+)
 from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, event_proof, goal_of, owner_word, pod_keys
 from k8sdiag.finding import Proof
@@ -53,7 +62,9 @@ FIELDS = {
     "exit.finished": "when it last ended",
     "exit.never": "it never ran: the runtime could not start it",
     "exit.own": "the process ended by its own doing: an error code or signal, and nobody killed it",
-    "oom": "the last termination was an OOM kill",
+    "oom": "the last termination was an OOM kill, as its reason or the node's kernel says",
+    "oom.kernel": "what the node's kernel says it lacked when it killed a process of this container: limit, node or ''",
+    "oom.line": "the kernel's line",
     "killedBy": "liveness, startup, postStart, stop or '' (from the kubelet's Killing events)",
     "killedBy.inferred": "no event says so; uptime and probe settings do",
     "limits.memory": "spec.containers[].resources.limits.memory",
@@ -128,6 +139,8 @@ def _fact(view: View, pod: Json, container: ContainerView, views: list[Container
             if other.type == "app"
         ),
     }
+    lacked, line = killed_for_memory(view.snapshot, spec.get("nodeName") or "", ended)
+    fields |= {"oom.kernel": lacked, "oom.line": line, "oom": fields["oom"] or lacked == "limit"}
     fields["exit.own"] = _own(fields)
     proof = [_status_proof(pod, container)]
     if killer.name and not killer.inferred:

@@ -20,7 +20,7 @@ from k8sdiag.lastwords import last_words, log_of, tail_lines, telling_line
 from k8sdiag.patterns import regex
 from k8sdiag.podstate import ContainerView, containers_of, is_finished, is_quiet, is_ready
 from k8sdiag.relations import View
-from k8sdiag.selectors import matches_labels
+from k8sdiag.servicefault import pods_behind, service_fault
 
 KIND = "dependency"
 KEYS = ("container", "pod", "node", "workload", "namespace")
@@ -38,6 +38,10 @@ FIELDS = {
     "service.ready": "ready pods behind the Service",
     "service.matching": "pods behind the Service",
     "service.ports": "spec.ports[].port of the Service",
+    "service.fault": "what is wrong behind the Service: no pod matches its selector, or what its first pod does",
+    "dns.silent": "the DNS server does not answer: yes, likely (EAI_AGAIN, SERVFAIL), or ''",
+    "dns.server": "the DNS server that the line names",
+    "dns.fault": "what is wrong behind the Service that is the DNS server",
     "service.closed": "the Service does not have the port that was asked",
     "trouble": "what is wrong with it: missing, no-pods, no-port, api (the API server's own), or ''",
     "local": "the host is the container itself (localhost)",
@@ -63,7 +67,8 @@ _OUTCOMES = (
     (
         "dns",
         regex(
-            r"no such host|name or service not known|name resolution|\bENOTFOUND|EAI_AGAIN|UnknownHost"
+            r"lookup \S+ on [\d.]+:53: "
+            r"|no such host|name or service not known|name resolution|\bENOTFOUND|EAI_AGAIN|UnknownHost"
             r"|translate host name|could ?n.?t resolve|could not resolve|can.?t resolve|bad address|NXDOMAIN"
             r"|host not found|failed to resolve|nodename nor serv"
             r"|no address associated|unknown host|server misbehaving|unknown mysql server host|name does not resolve"
@@ -136,6 +141,22 @@ _TARGETS = tuple(
         rf"server on '{_HOST}'",
     )
 )
+_JAVA = rf"{_NAME}/(?:[\d.]+|<unresolved>):{_PORT}"
+_TARGETS = (
+    *_TARGETS[:-3],
+    regex(_JAVA, re.IGNORECASE),
+    regex(rf"(?<!\w)/(?P<host>[\d.]{{7,}}):{_PORT}"),
+    *_TARGETS[-3:],
+)
+_SILENT = regex(
+    r"lookup \S+ on (?P<server>[\d.]+:53): .*(?:timeout|refused|unreachable|no route)|no servers could be reached"
+    r"|communications error to (?P<at>[\d.]+#53): (?:timed out|connection refused)|DNS server .*(?:timed? ?out|no response)",
+    re.IGNORECASE,
+)
+_UNSURE = regex(
+    r"EAI_AGAIN|Temporary failure in name resolution|server misbehaving|SERVFAIL|\bTry again", re.IGNORECASE
+)
+_ASKED = regex(r"lookup \S+ on (?P<server>[\d.]+:53)")
 _WAITS = regex(
     r"(?:\bnc|\bnslookup|\bwget|\bcurl|\bping|\bgetent hosts|\bhost|\bdig|pg_isready|wait-for-it(?:\.sh)?|wait-for)"
     r"(?:\s+-\S+(?:\s+\d+)?)*\s+(?:-h\s*)?['\"]?(?:https?://)?(?P<host>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)"
@@ -204,29 +225,50 @@ def _fields(
     configured = list(_configured(container.spec))
     host, port = _target(line if outcome else "", lines if outcome else (), command, [value for _, value in configured])
     started = parse_time(((container.status.get("state") or {}).get("running") or {}).get("startedAt"))
-    return {
-        "outcome": outcome,
-        "line": line,
-        "target": f"{host}:{port}" if host and port else host,
-        "host": host,
-        "port": port,
-        "local": host in _LOCAL,
-        "configured": tuple(f"{name}={_SECRET.sub('://***@', value)}" for name, value in configured),
-        "waiting.seconds": None if started is None else max(0, int(view.snapshot.taken_at - started)),
-        "exit.code": ended_of(container.status).get("exitCode"),
-        "restarts": container.status.get("restartCount") or 0,
-        "command": command,
-        "image": container.spec.get("image") or "",
-        "dnsPolicy": spec.get("dnsPolicy") or "",
-        "container": container.name,
-        "type": container.type,
-        "what": container.what,
-        "pod": meta["name"],
-        "namespace": meta.get("namespace") or "",
-        "node": spec.get("nodeName") or "",
-        "owner": owner_word(view, pod),
-        "goal": goal_of(view, pod),
-    } | _service(view, meta.get("namespace") or "", host, port)
+    return (
+        {
+            "outcome": outcome,
+            "line": line,
+            "target": f"{host}:{port}" if host and port else host,
+            "host": host,
+            "port": port,
+            "local": host in _LOCAL,
+            "configured": tuple(f"{name}={_SECRET.sub('://***@', value)}" for name, value in configured),
+            "waiting.seconds": None if started is None else max(0, int(view.snapshot.taken_at - started)),
+            "exit.code": ended_of(container.status).get("exitCode"),
+            "restarts": container.status.get("restartCount") or 0,
+            "command": command,
+            "image": container.spec.get("image") or "",
+            "dnsPolicy": spec.get("dnsPolicy") or "",
+            "container": container.name,
+            "type": container.type,
+            "what": container.what,
+            "pod": meta["name"],
+            "namespace": meta.get("namespace") or "",
+            "node": spec.get("nodeName") or "",
+            "owner": owner_word(view, pod),
+            "goal": goal_of(view, pod),
+        }
+        | _service(view, meta.get("namespace") or "", host, port)
+        | _dns(view, outcome, line)
+    )
+
+
+def _dns(view: View, outcome: str, line: str) -> dict[str, Any]:
+    """Is it the DNS server that does not answer, rather than a name that does not exist?"""
+    silent, asked = _SILENT.search(line[:1000]), _ASKED.search(line[:1000])
+    word = "" if outcome != "dns" else "yes" if silent else "likely" if _UNSURE.search(line[:1000]) else ""
+    server = asked.group("server") if asked else ((silent.group("at") or "").replace("#", ":") if silent else "")
+    address = server.rpartition(":")[0]
+    services = view.snapshot.of_kind("Service") if word else ()
+    known = (item["metadata"]["name"] in ("kube-dns", "coredns") for item in services)
+    served = [
+        item
+        for item, usual in zip(services, known, strict=True)
+        if (address and (item.get("spec") or {}).get("clusterIP") == address) or (not address and usual)
+    ]
+    fault = service_fault(view.snapshot, served[0]) if served and "Pod" in view.snapshot.kinds() else ""
+    return {"dns.silent": word, "dns.server": server, "dns.fault": fault}
 
 
 def _configured(spec: Json) -> Iterator[tuple[str, str]]:
@@ -260,7 +302,7 @@ def _service(view: View, namespace: str, host: str, port: str) -> dict[str, Any]
     name, space = _named(view, namespace, host)
     found: dict[str, Any] = {"service": name, "service.namespace": space, "service.exists": "", "trouble": ""}
     found |= dict.fromkeys(("service.nearest", "service.elsewhere", "service.ports"), ())
-    found |= {"service.ready": None, "service.matching": None, "service.closed": False}
+    found |= {"service.ready": None, "service.matching": None, "service.closed": False, "service.fault": ""}
     if not name:
         return found
     service = view.snapshot.get("Service", space, name)
@@ -279,11 +321,8 @@ def _service(view: View, namespace: str, host: str, port: str) -> dict[str, Any]
         ports = tuple(str(item.get("port")) for item in spec.get("ports") or [])
         found |= {"service.ports": ports, "service.closed": bool(port) and bool(ports) and port not in ports}
         if spec.get("selector") and "Pod" in view.snapshot.kinds():
-            pods = [
-                pod
-                for pod in view.snapshot.of_kind("Pod", space)
-                if matches_labels(spec["selector"], (pod.get("metadata") or {}).get("labels")) and not is_finished(pod)
-            ]
+            pods = pods_behind(view.snapshot, service)
+            found["service.fault"] = service_fault(view.snapshot, service)
             found |= {"service.matching": len(pods), "service.ready": sum(map(is_ready, pods))}
         wrong = "no-pods" if found["service.ready"] == 0 else "no-port" if found["service.closed"] else ""
         found["trouble"] = found["trouble"] or wrong
@@ -318,6 +357,7 @@ def _service_proof(fields: dict[str, Any]) -> Iterator[Proof]:
             yield Proof("object", where, "", text)
         elif fields["service.matching"] is not None:
             pods = f"{fields['service.ready']} of {fields['service.matching']} pods ready"
+            pods += f"; {fields['service.fault']}" if fields["service.fault"] else ""
             yield Proof("object", where, "", f"Service ports {', '.join(fields['service.ports'])}; {pods}")
     if fields["configured"]:
         named = f"pod/{fields['pod']} container {fields['container']}"

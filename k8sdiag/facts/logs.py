@@ -7,12 +7,14 @@ the previous run's log is read, else the current one; where no log was kept, wha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from k8sdiag.endings import ended_of
 from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, pod_keys
 from k8sdiag.finding import Proof
-from k8sdiag.lastwords import last_words, listens, log_of, tail_lines, telling_line
+from k8sdiag.lastwords import last_words, listens, log_of, place_of, tail_lines, telling_line
+from k8sdiag.patterns import regex
 from k8sdiag.podstate import ContainerView, containers_of, is_quiet
 from k8sdiag.relations import View
 
@@ -23,6 +25,11 @@ FIELDS = {
     "tail": "the last 25 lines that are neither empty nor stack frames",
     "last": "the last line that is not empty",
     "error": "the line that most looks like the error, else the last",
+    "place": "the file and line that a parser names around it",
+    "path": "the path it names",
+    "mount": "the mountPath of this container that holds the path",
+    "mount.source": "what is mounted there: ConfigMap app-config, claim data, emptyDir ...",
+    "mount.readOnly": "the mount is read-only",
     "previous": "it is the previous run's log",
     "container": "the container's name",
     "empty": "the container wrote nothing",
@@ -62,13 +69,51 @@ def _fact(
         "tail": "\n".join(last_words(text)),
         "last": last,
         "error": telling_line(text),
+        "place": place_of(text, telling_line(text)),
         "previous": previous,
         "container": container.name,
         "empty": not last,
         "listens": tuple(dict.fromkeys(port for _, port in places)),
         "loopback": places[0][0] if places and local else "",
     }
+    fields |= _mounted(pod, container, f"{fields['error']} {fields['place']}")
     shown = [(time, line) for time, line in lines if line.strip()][-6:]
     error = [(time, line) for time, line in lines if line.strip() == fields["error"] and (time, line) not in shown][-1:]
     proof = tuple(Proof(head.source, head.ref, time or head.time, line) for time, line in (*error, *shown))
     return Fact(KIND, ref_of(pod), fields, pod_keys(view, pod, container.name), proof)
+
+
+_PATH = regex(r"(?<![\w:/.])(/(?:[\w.@+-]+/)*[\w.@+-]*[\w@+-])")
+_SOURCES = {
+    "configMap": ("ConfigMap", "name"),
+    "secret": ("Secret", "secretName"),
+    "persistentVolumeClaim": ("claim", "claimName"),
+    "hostPath": ("hostPath", "path"),
+}
+
+
+def _mounted(pod: Json, container: ContainerView, said: str) -> dict[str, Any]:
+    """The last path that the line names, and the volume mount that holds it."""
+    paths = [path for path in _PATH.findall(said[:1000]) if path.count("/") > 1 or len(path) > 4]
+    found: dict[str, Any] = {"path": "", "mount": "", "mount.source": "", "mount.readOnly": False}
+    if not paths:
+        return found
+    held = [
+        (mount.get("mountPath") or "", mount)
+        for mount in container.spec.get("volumeMounts") or []
+        if f"{paths[-1]}/".startswith(f"{(mount.get('mountPath') or '').rstrip('/')}/")
+    ]
+    found["path"] = paths[-1]
+    if held:
+        path, mount = max(held, key=lambda item: len(item[0]))
+        volumes = (pod.get("spec") or {}).get("volumes") or []
+        volume = next((item for item in volumes if item.get("name") == mount.get("name")), {})
+        found |= {"mount": path, "mount.source": _source(volume), "mount.readOnly": bool(mount.get("readOnly"))}
+    return found
+
+
+def _source(volume: Json) -> str:
+    kind = next((key for key in volume if key != "name"), "")
+    word, field = _SOURCES.get(kind, (kind, ""))
+    name = (volume.get(kind) or {}).get(field) if field else ""
+    return f"{word} {name}".strip()

@@ -112,7 +112,7 @@ SIGNATURES: dict[str, tuple[str, int, str]] = {
         ),
     ),
     "log-permission-python": (
-        "log-permission-denied",
+        "log-permission-image-path",
         1,
         (
             'Traceback (most recent call last):\n  File "/app/main.py", line 9, in <module>\n'
@@ -120,7 +120,7 @@ SIGNATURES: dict[str, tuple[str, int, str]] = {
         ),
     ),
     "log-permission-nginx": (
-        "log-permission-denied",
+        "log-permission-image-path",
         1,
         '2026/11/21 22:39:30 [emerg] 1#1: mkdir() "/var/cache/nginx/client_temp" failed (13: Permission denied)',
     ),
@@ -317,6 +317,124 @@ SIGNATURES: dict[str, tuple[str, int, str]] = {
             'Traceback (most recent call last):\n  File "/app/main.py", line 30, in <module>\n    main()\n'
             "ValueError: price must be positive"
         ),
+    ),
+    "log-abort-assertion": (
+        "exit-sigabrt",
+        134,
+        "web: src/queue.c:118: queue_pop: Assertion `q->len > 0' failed.\nAborted (core dumped)",
+    ),
+    "log-shm-bus-error": (
+        "log-shared-memory-small",
+        135,
+        (
+            'ERROR:  could not resize shared memory segment "/PostgreSQL.12" to 134217728 bytes: No space left on device\n'
+            "Bus error (core dumped)"
+        ),
+    ),
+    "log-error-before-bye": (
+        "log-unknown-argument",
+        1,
+        (
+            'INFO  boot\nERROR Invalid value for --log-level: "verbos" (choose from debug, info, warn)\n'
+            "INFO  shutting down\nINFO  bye"
+        ),
+    ),
+    "log-npm-script": (
+        "log-unknown-argument",
+        1,
+        "npm ERR! missing script: start\nnpm ERR! A complete log of this run can be found in: /root/.npm/_logs/x.log",
+    ),
+    "log-bootstrap-checks": (
+        "log-node-sysctl",
+        78,
+        (
+            "ERROR: [1] bootstrap checks failed. You must address the points described in the following [1] lines before "
+            "starting Elasticsearch.\nbootstrap check failure [1] of [1]: max virtual memory areas vm.max_map_count "
+            "[65530] is too low, increase to at least [262144]"
+        ),
+    ),
+    "log-usage": (
+        "log-usage-printed",
+        2,
+        "Usage: shop [OPTIONS] COMMAND\n\nOptions:\n  --help  Show this message\n\nCommands:\n  run\n  migrate",
+    ),
+    "log-403-then-gives-up": (
+        "log-http-unauthorized",
+        1,
+        "GET https://api.example.com/repos/x: 403 Forbidden rate limit exceeded\nfatal: giving up after 5 tries",
+    ),
+    "log-yaml-place": (
+        "log-config-invalid",
+        1,
+        (
+            "yaml.scanner.ScannerError: while scanning for the next token\nfound character '\\t' that cannot start any token\n"
+            '  in "/etc/app/config.yml", line 4, column 1'
+        ),
+    ),
+    "log-dns-timeout": (
+        "log-dns-silent",
+        1,
+        "dial tcp: lookup db.example.org on 10.96.0.10:53: read udp 10.244.0.9:41000->10.96.0.10:53: i/o timeout",
+    ),
+    "log-dns-again": (
+        "log-dns-unsure",
+        1,
+        "socket.gaierror: [Errno -3] Temporary failure in name resolution: db.example.org",
+    ),
+    "log-lock-badger": (
+        "log-lock-held",
+        1,
+        (
+            'cannot open /data/badger: Cannot acquire directory lock on "/data/badger".  Another process is using this '
+            "Badger database.: resource temporarily unavailable"
+        ),
+    ),
+    "log-lock-liquibase": (
+        "log-migration-lock",
+        1,
+        (
+            "liquibase.exception.LockException: Could not acquire change log lock.  Currently locked by web-5d9 "
+            "(10.244.0.9) since 11/21/26"
+        ),
+    ),
+    "log-timeout-java": (
+        "log-connection-timeout",
+        1,
+        "java.net.SocketTimeoutException: connect timed out: payments.example.org/192.0.2.4:8443",
+    ),
+    "log-timeout-nameless": ("log-connection-timeout", 1, "TimeoutError: [Errno 110] Connection timed out"),
+    "log-bind-high-port": ("log-bind-denied", 1, "FATAL listen tcp :15001: bind: permission denied"),
+    "log-credentials-aws": (
+        "log-credentials-missing",
+        1,
+        "botocore.exceptions.NoCredentialsError: Unable to locate credentials",
+    ),
+    "log-token-list": ("log-token-invalid", 1, "E1122 00:30:00.2 1 main.go:31] failed to list pods: Unauthorized"),
+    "log-iptables": (
+        "log-capability-missing",
+        1,
+        "iptables v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)",
+    ),
+    "log-chown": (
+        "log-capability-missing",
+        1,
+        "chown: changing ownership of '/var/lib/mysql': Operation not permitted",
+    ),
+    "log-crd": ("log-crd-missing", 1, 'no matches for kind "Widget" in version "example.com/v1"'),
+    "log-service-link": (
+        "log-service-link-variable",
+        1,
+        'strconv.ParseInt: parsing "tcp://10.96.44.2:8080": invalid syntax (REDIS_PORT)',
+    ),
+    "log-inotify": (
+        "log-inotify-exhausted",
+        1,
+        "failed to create fsnotify watcher: inotify_init1: too many open files",
+    ),
+    "log-many-files": (
+        "start-log-limits-exhausted",
+        1,
+        "accept tcp [::]:8080: accept4: too many open files",
     ),
     "log-unknown": ("exit-error", 3, "loading catalogue\nshop ended: the catalogue has no entries"),
 }

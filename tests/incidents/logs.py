@@ -113,7 +113,7 @@ def log_running_again() -> Incident:
 
 @incident
 def log_termination_message() -> Incident:
-    made = Incident("crash loop without logs: the termination message tells", "pod/web", "log-permission-denied")
+    made = Incident("crash loop without logs: the termination message tells", "pod/web", "log-permission-image-path")
     said = "PermissionError: [Errno 13] Permission denied: '/var/log/shop.log'"
     made.pod("web", container(state=crash_loop(), last=terminated(1, message=said), restarts=5))
     return made
@@ -203,3 +203,107 @@ def healthy_late_database() -> Incident:
     made.log("web", "app", "dial tcp 10.96.7.7:5432: connect: connection refused", previous=True)
     made.log("web", "app", "connected")
     return made
+
+
+@incident
+def log_permission_volume() -> Incident:
+    made = Incident("crash loop: a volume that belongs to another user", "pod/web", "log-permission-denied")
+    state = container(
+        state=crash_loop(),
+        last=terminated(1, ran=1),
+        restarts=5,
+        volumeMounts=[{"name": "data", "mountPath": "/var/lib/shop"}],
+    )
+    spec = {
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "shop-data"}}],
+        "securityContext": {"runAsUser": 1000},
+    }
+    made.pod("web", state, spec=spec)
+    made.log("web", "app", "PermissionError: [Errno 13] Permission denied: '/var/lib/shop/journal.db'")
+    return made
+
+
+@incident
+def log_yaml_mounted() -> Incident:
+    log = (
+        "yaml.scanner.ScannerError: while scanning for the next token\nfound character '\\t' that cannot start any token\n"
+        '  in "/etc/app/config.yml", line 4, column 1'
+    )
+    made = Incident("crash loop: a malformed file from a ConfigMap", "pod/web", "log-config-invalid")
+    mounts = [{"name": "config", "mountPath": "/etc/app"}]
+    state = container(state=crash_loop(), last=terminated(1, ran=1), restarts=5, volumeMounts=mounts)
+    made.pod("web", state, spec={"volumes": [{"name": "config", "configMap": {"name": "shop-config"}}]})
+    made.add("ConfigMap", "shop-config", data={"config.yml": "a:\n\tb: 1\n"})
+    made.log("web", "app", log)
+    return made
+
+
+@incident
+def log_service_pod_crashes() -> Incident:
+    line = "FATAL could not connect to db:5432: dial tcp 10.96.7.7:5432: connect: connection refused"
+    made = crashed("crash loop: the pod behind the Service it needs crashes", "log-service-without-pods", 1, line)
+    service(made, "db")
+    state = container("postgres", state=crash_loop("postgres", "db-0"), last=terminated(1, ran=1), restarts=6)
+    made.pod("db-0", state, labels={"app": "db"})
+    made.log("db-0", "postgres", 'FATAL:  data directory "/data" has wrong ownership')
+    return made
+
+
+@incident
+def log_service_selector() -> Incident:
+    line = "FATAL could not connect to db:5432: dial tcp 10.96.7.7:5432: connect: connection refused"
+    made = crashed("crash loop: the Service it needs selects no pod", "log-service-without-pods", 1, line)
+    service(made, "db")
+    made.objects[-1]["spec"]["selector"] = {"app": "database"}
+    made.pod("db-0", container(state=running(900), ready=True), ready=True, labels={"app": "db"}, ago=950)
+    return made
+
+
+@incident
+def init_dns_silent() -> Incident:
+    made = Incident("an init container waits, and the cluster DNS is silent", "pod/web", "init-waits-dns-silent")
+    wait = container(
+        "wait", state=running(120), command=["sh", "-c", "until nslookup db.example.org; do sleep 2; done"]
+    )
+    made.pod("web", container(state=None), init=[wait], phase="Pending")
+    made.log("web", "wait", ";; connection timed out; no servers could be reached\n" * 3)
+    return made
+
+
+@incident
+def supervisor_terminated() -> Incident:
+    made = Incident(
+        "crash loop: a supervisor stops itself; the shell's word is not its last", "pod/web", "exit-sigterm"
+    )
+    made.pod("web", container(state=crash_loop(), last=terminated(143, ran=3), restarts=5))
+    made.log("web", "app", "supervisor: child exited, shutting down\nTerminated")
+    return made
+
+
+def _killed_by_kernel(title: str, rule: str, constraint: str, memcg: str) -> Incident:
+    made = Incident(title, "pod/web", rule)
+    limits = {"limits": {"memory": "64Mi"}, "requests": {"memory": "64Mi"}}
+    state = container(state=crash_loop(), last=terminated(137, ran=20), restarts=5, resources=limits)
+    run = "a3f09c" + "5d" * 29
+    state["status"]["lastState"]["terminated"]["containerID"] = f"containerd://{run}"
+    made.pod("web", state)
+    made.log("web", "app", "loading catalogue")
+    made.journal(
+        "kernel",
+        f"oom-kill:constraint={constraint},nodemask=(null),cpuset=cri-containerd-{run}.scope,mems_allowed=0,{memcg}"
+        f"task_memcg=/kubepods.slice/kubepods-burstable.slice/cri-containerd-{run}.scope,task=web,pid=4123,uid=0",
+        ago=31,
+    )
+    return made
+
+
+@incident
+def oom_kernel_limit() -> Incident:
+    title = "OOM kill at the limit, of which the status says only Error 137"
+    return _killed_by_kernel(title, "oom-killed", "CONSTRAINT_MEMCG", "oom_memcg=/kubepods.slice,")
+
+
+@incident
+def oom_kernel_node() -> Incident:
+    title = "OOM kill of the whole node, of which the status says only Error 137"
+    return _killed_by_kernel(title, "oom-node-kernel", "CONSTRAINT_NONE", "global_oom,")
