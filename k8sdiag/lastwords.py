@@ -57,7 +57,8 @@ _LEVEL = regex(
 )
 _CLOSING = regex(r"giving up|shutting down|\bexit(?:ing|ed)\b|\bbye\b|\bstopp(?:ed|ing)\b|\bquitting\b", re.IGNORECASE)
 _ECHO = regex(
-    r"^(?:(?P<bare>Aborted|Terminated|Hangup|Killed)|Bus error|Segmentation fault|Illegal instruction|Trace/breakpoint trap"
+    r"^(?:(?P<bare>Aborted|Terminated|Hangup|Killed)|Bus error|Segmentation fault|Illegal instruction"
+    r"|Trace/breakpoint trap"
     r"|Floating point exception)(?: \(core dumped\))?$"
 )
 """What a shell says of the signal that ended its child: the line before it tells more."""

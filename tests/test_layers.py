@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "finding",
             "podstate",
         ),
-        *("references", "endings", "lastwords", "pull_errors", "journal_words"),
+        *("references", "endings", "lastwords", "servicefault", "pull_errors", "journal_words"),
     ),
     # how things relate, are reached and are written down
     (

@@ -131,7 +131,7 @@ _TARGETS = tuple(
         rf"host=['\"]?{_NAME}",
         rf"(?:server at|server on|connect\w* to|host) ['\"]?{_HOST}['\"]?(?: \([\d.:a-f]+\))?,? (?:on )?port {_PORT}",
         rf"\bhost {_NAME} ",
-        rf"{_NAME} \([\d.]+:{_PORT}\)",
+        rf"(?<![\w.-]){_NAME} \([\d.]+:{_PORT}\)",
         _URL,
         rf"dial (?:tcp|udp) {_HOST}:{_PORT}",
         rf"(?:ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ECONNRESET) {_HOST}:{_PORT}",
@@ -150,7 +150,8 @@ _TARGETS = (
 )
 _SILENT = regex(
     r"lookup \S+ on (?P<server>[\d.]+:53): .*(?:timeout|refused|unreachable|no route)|no servers could be reached"
-    r"|communications error to (?P<at>[\d.]+#53): (?:timed out|connection refused)|DNS server .*(?:timed? ?out|no response)",
+    r"|communications error to (?P<at>[\d.]+#53): (?:timed out|connection refused)"
+    r"|DNS server .*(?:timed? ?out|no response)",
     re.IGNORECASE,
 )
 _UNSURE = regex(

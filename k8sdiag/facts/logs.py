@@ -107,7 +107,7 @@ def _mounted(pod: Json, container: ContainerView, said: str) -> dict[str, Any]:
     if held:
         path, mount = max(held, key=lambda item: len(item[0]))
         volumes = (pod.get("spec") or {}).get("volumes") or []
-        volume = next((item for item in volumes if item.get("name") == mount.get("name")), {})
+        volume: Json = next((item for item in volumes if item.get("name") == mount.get("name")), {})
         found |= {"mount": path, "mount.source": _source(volume), "mount.readOnly": bool(mount.get("readOnly"))}
     return found
 
