@@ -68,7 +68,7 @@ class ArchiveSource(FolderSource):
         self.path = path
         self._files: dict[str, bytes] = {}
         try:
-            with tarfile.open(path, "r:gz") as archive:
+            with path.open("rb") as file, tarfile.open(fileobj=read_gzip(file, str(path)), mode="r|") as archive:
                 self._unpack(archive)
         except (tarfile.TarError, OSError, EOFError, zlib.error) as problem:
             raise ArchiveError(f"{path}: not a readable .tar.gz: {problem}") from None
@@ -132,6 +132,8 @@ class _Bounded:
         return self._count(self._inner.read, size)
 
     def _count(self, take: Any, size: int) -> bytes:
+        if size > self._left:
+            raise ArchiveError(f"{self._name}: unpacks to more than {MAX_BYTES >> 20} MiB")
         try:
             data: bytes = take(size)
         except (OSError, EOFError, zlib.error) as problem:

@@ -62,7 +62,10 @@ def format_time(at: float | None) -> str:
     """Seconds since the epoch to RFC 3339 in UTC with whole seconds; '' for None."""
     if at is None:
         return ""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):  # outside the years that a calendar has
+        return ""
 
 
 def short_duration(seconds: float) -> str:

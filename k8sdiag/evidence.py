@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
+MAX_MESSAGE = 8192
 
 CLUSTER_SCOPED = frozenset(
     "Node Namespace PersistentVolume StorageClass PriorityClass RuntimeClass CSIDriver CSINode VolumeAttachment"
@@ -154,6 +155,7 @@ class Snapshot:
             self.journal.setdefault((entry.node, entry.unit), []).append(entry)
         self._indexes: dict[str, dict[Any, list[Json]]] = {}
         self._changes: dict[Ref, list[Change]] = {}
+        self.memo: dict[tuple[str, Ref], Any] = {}  # what was worked out once of an object, for those who ask again
 
     def kinds(self) -> list[str]:
         """The kinds present, sorted."""
@@ -260,8 +262,8 @@ def involved(event: Json) -> Json:
 
 
 def event_message(event: Json) -> str:
-    """An event's text, for both event APIs."""
-    return event.get("message") or event.get("note") or ""
+    """An event's text, for both event APIs; the API server lets no more than 1 KiB pass, so more is cut."""
+    return str(event.get("message") or event.get("note") or "")[:MAX_MESSAGE]
 
 
 def event_time(event: Json) -> str:

@@ -12,6 +12,7 @@ from k8sdiag.evidence import JournalEntry
 
 MAX_FIELD = 1 << 20
 """A longer field is read past and cut."""
+_PRIORITIES = frozenset("01234567")
 _KEPT = frozenset({"_COMM", "_TRANSPORT", "_BOOT_ID", "SYSLOG_IDENTIFIER"})
 
 
@@ -60,10 +61,10 @@ def _skip_line(stream: IO[bytes]) -> None:
 def _entry(fields: dict[str, str], node: str, unit: str) -> JournalEntry:
     stamp, priority = fields.get("__REALTIME_TIMESTAMP", ""), fields.get("PRIORITY", "")
     return JournalEntry(
-        at=int(stamp) / 1e6 if stamp.isdigit() else 0.0,
+        at=int(stamp) / 1e6 if stamp.isascii() and stamp.isdecimal() else 0.0,
         node=node,
         unit=unit.removesuffix(".service"),
-        priority=int(priority) if priority.isdigit() else 6,
+        priority=int(priority) if priority in _PRIORITIES else 6,
         pid=fields.get("_PID", ""),
         message=fields.get("MESSAGE", ""),
         fields={key: value for key, value in fields.items() if key in _KEPT},

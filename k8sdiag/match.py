@@ -38,6 +38,7 @@ class Hit:
 
 
 PLAIN = Hit({})
+MAX_LINE = 8192
 
 
 def compile_spec(value: object) -> Spec:
@@ -158,6 +159,8 @@ def _search(pattern: str, flags: str, value: object) -> Hit | None:
         if value is None or isinstance(value, bool):
             return None
         value = str(value)
+    if len(value) > MAX_LINE and "\n" not in value:
+        value = value[:MAX_LINE]  # what is found in a message stands at its beginning; no expression may take for ever
     found = _regex(pattern, flags).search(value)
     if not found:
         return None

@@ -184,7 +184,7 @@ def _stamp(folder: Path, files: list[Path]) -> str:
     """Changes when a playbook or the version does. Size and time stand in for content: reading all would cost more."""
     import zlib
 
-    text = [__version__, str(folder.resolve()), *declared_fields()]
+    text = [__version__, str(folder.resolve()), repr(declared_fields()), repr(declared_keys())]
     for file in files:
         stat = file.stat()
         text.append(f"{file} {stat.st_size} {stat.st_mtime_ns}")

@@ -40,7 +40,7 @@ def parse_duration(text: object) -> float | None:
         return float(text)
     if not isinstance(text, str):
         return None
-    stripped = text.strip()
+    stripped = text.strip()[:64]
     parts = _DURATION.findall(stripped)
     if not parts or "".join(n + u for n, u in parts) != stripped:
         return None

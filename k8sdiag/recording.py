@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from k8sdiag.journal_export import parse_export
 from k8sdiag.patterns import regex
 
 FORMAT = "k8sdiag-recording/v1"
+MAX_LINE = 64 << 20
 _LOG = regex(r"^logs/([^/]+)/([^/]+)/([^/]+?)(\.previous)?\.log$")
 _JOURNAL = regex(r"^journal/([^/]+)/([^/]+?)\.export(\.gz)?$")
 _STAMP = regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
@@ -93,8 +95,10 @@ def _objects(
     last, offset, number = 0.0, 0, 0
     until = None if moment is None else format_time(moment) + "~"
     with source.open("objects.jsonl") as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(iter(partial(lines.readline, MAX_LINE), b""), 1):
             start, offset = offset, offset + len(line)
+            if len(line) == MAX_LINE and not line.endswith(b"\n"):
+                raise RecordingError(f"{path}/objects.jsonl:{number}: a line longer than {MAX_LINE >> 20} MiB")
             if offset > MAX_BYTES:
                 raise RecordingError(f"{path}/objects.jsonl:{number}: more than {MAX_BYTES >> 20} MiB")
             if not line.strip():
@@ -133,12 +137,18 @@ def _line(path: Path, number: int, line: bytes) -> tuple[str, str, Json, Ref]:
         raise RecordingError(f"{where}: not JSON: {problem}{cut}") from None
     obj = change.get("object") if isinstance(change, dict) else None
     meta = obj.get("metadata") if isinstance(obj, dict) else None
-    if not isinstance(obj, dict) or not isinstance(meta, dict) or not obj.get("kind") or not meta.get("name"):
+    if not isinstance(obj, dict) or not isinstance(meta, dict) or not _named(obj, meta):
         raise RecordingError(f'{where}: not a change {{"t", "type", "object" with kind and metadata.name}}')
     time, kind = change.get("t"), change.get("type")
     if not isinstance(time, str) or kind not in ("ADDED", "MODIFIED", "DELETED"):
         raise RecordingError(f"{where}: 't' must be a time and 'type' ADDED, MODIFIED or DELETED")
     return time, kind, obj, Ref(obj["kind"], meta.get("namespace") or "", meta["name"])
+
+
+def _named(obj: Json, meta: Json) -> bool:
+    words = (obj.get("kind"), meta.get("name"), meta.get("namespace") or "-", meta.get("uid") or "-")
+    parts = (obj.get("spec") or {}, obj.get("status") or {}, meta.get("labels") or {}, meta.get("annotations") or {})
+    return all(isinstance(word, str) and word for word in words) and all(isinstance(part, dict) for part in parts)
 
 
 class _Reload:

@@ -152,9 +152,17 @@ _KINDS = {"configmap": "ConfigMap", "secret": "Secret", "persistentvolumeclaim":
 _NOT_FOUND = regex(r'\b(configmap|secret|persistentvolumeclaim) "([^"]+)" not found')
 
 
-def lacks(snapshot: Snapshot, pod: Json) -> Iterator[Lack]:
+def lacks(snapshot: Snapshot, pod: Json) -> tuple[Lack, ...]:
     """What a pod names and what is not there now; also on the word of the kubelet or the scheduler, where nobody listed
     the kind."""
+    mark = ("lacks", ref_of(pod))
+    if mark not in snapshot.memo:
+        snapshot.memo[mark] = tuple(_lacks(snapshot, pod))
+    found: tuple[Lack, ...] = snapshot.memo[mark]
+    return found
+
+
+def _lacks(snapshot: Snapshot, pod: Json) -> Iterator[Lack]:
     seen: set[tuple[str, str, str, str]] = set()
     denied = _denied(snapshot, pod)
     for named in names_in(pod):

@@ -99,8 +99,9 @@ def children_of(snapshot: Snapshot, obj: Json, kinds: Iterable[str]) -> list[Jso
     return [child for kind in kinds for child in snapshot.owned_by(kind, uid)]
 
 
-def pods_of(snapshot: Snapshot, obj: Json) -> list[Json]:
-    """The pods that are, or belong to, `obj`: itself, through owners down, or through a Service's selector."""
+def pods_of(snapshot: Snapshot, obj: Json, depth: int = 8) -> list[Json]:
+    """The pods that are, or belong to, `obj`: itself, through owners down (not past `depth`: ownership can be a
+    loop), or through a Service's selector."""
     kind = obj.get("kind")
     spec = obj.get("spec") or {}
     namespace = (obj.get("metadata") or {}).get("namespace") or ""
@@ -127,10 +128,10 @@ def pods_of(snapshot: Snapshot, obj: Json) -> list[Json]:
     if kind == "HorizontalPodAutoscaler":
         target = spec.get("scaleTargetRef") or {}
         scaled = snapshot.get(target.get("kind") or "", namespace, target.get("name") or "")
-        return pods_of(snapshot, scaled) if scaled else []
+        return pods_of(snapshot, scaled, depth - 1) if scaled and depth else []
     pods = children_of(snapshot, obj, ["Pod"])
-    for child in children_of(snapshot, obj, ["ReplicaSet", "Job"]):
-        pods += pods_of(snapshot, child)
+    for child in children_of(snapshot, obj, ["ReplicaSet", "Job"]) if depth else ():
+        pods += pods_of(snapshot, child, depth - 1)
     return pods
 
 
@@ -183,12 +184,12 @@ def _telling_pods(subject: Ref, pods: list[Json]) -> list[Json]:
     return [pod for pod in pods if network_plugin(pod) or (pod.get("metadata") or {}).get("namespace") == "kube-system"]
 
 
-def _children_down(snapshot: Snapshot, obj: Json) -> Iterator[Ref]:
-    if obj.get("kind") not in WORKLOADS:
+def _children_down(snapshot: Snapshot, obj: Json, depth: int = 8) -> Iterator[Ref]:
+    if obj.get("kind") not in WORKLOADS or not depth:
         return
     for child in children_of(snapshot, obj, ["ReplicaSet", "Job"]):
         yield ref_of(child)
-        yield from _children_down(snapshot, child)
+        yield from _children_down(snapshot, child, depth - 1)
 
 
 def _around_pod(snapshot: Snapshot, pod: Json) -> Iterator[Ref]:

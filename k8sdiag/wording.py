@@ -14,7 +14,7 @@ _PLACEHOLDER = regex(r"\{([a-z_A-Z][\w.]*)\}")
 _OPTIONAL = regex(r"\[\[(.*?)\]\]", re.DOTALL)
 _SPACES = regex(r"\s+")
 MAX_VALUE = 400
-_SAFE = regex(r"[\w@%+=:,./<>-]+")
+_SAFE = regex(r"[\w@%+=:,./-]+")
 
 
 def fill(template: str, values: Mapping[str, Any], quote: bool = False) -> str:
@@ -61,5 +61,7 @@ def _cut(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    text = " ".join(text.split())
-    return text if _SAFE.fullmatch(text) else shlex.quote(_cut(text))
+    text = _cut(" ".join(text.split()))
+    if text.startswith("-"):  # a name, never an option: none of Kubernetes' names begins so
+        text = f"./{text}"
+    return text if _SAFE.fullmatch(text) else shlex.quote(text)

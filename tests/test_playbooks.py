@@ -163,3 +163,45 @@ def test_no_named_group_hides_a_field_that_the_texts_use() -> None:
         hidden = groups & set(declared_fields()[item.when[0].kind])
         used = {name for name in hidden if any(f"{{{name}}}" in text for text in texts)}
         assert not used, f"{item.id}: call the groups otherwise: {used}"
+
+
+def test_every_playbook_is_yaml_to_every_reader() -> None:
+    """libyaml takes more than PyYAML's own loader, which is what there is without it."""
+    import yaml
+
+    for path in sorted(bundled_folder().glob("*/*.yaml")):
+        assert isinstance(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader), dict), path
+
+
+def test_commands_of_ours_are_commands_there_are() -> None:
+    for playbook in BUNDLED:
+        for fix in playbook.fixes:
+            for command in fix.commands:
+                if command.startswith("k8sdiag "):
+                    assert command.split()[1] in ("pod", "check", "scan"), f"{playbook.id}: {command}"
+
+
+@pytest.mark.parametrize("text", ["a", "a:", "1 ", "bind ", "failed ", "/x", "lookup ", '="', "connect: "])
+def test_no_expression_takes_for_ever(text: str) -> None:
+    """Log lines are hostile: a line of 2,000 characters, or a message of 8,192, must not hold a rule up."""
+    import time
+
+    from k8sdiag.match import MAX_LINE, Spec, holds
+
+    def specs(spec: Spec) -> list[Spec]:
+        if spec[0] in ("any", "not"):
+            return [found for inner in (spec[1] if spec[0] == "any" else [spec[1]]) for found in specs(inner)]
+        return [spec] if spec[0] == "re" else []
+
+    slow = []
+    for playbook in BUNDLED:
+        for condition in (*playbook.when, *playbook.unless):
+            for _, spec in condition.fields:
+                for inner in specs(spec):
+                    long_line = condition.kind in ("log", "journal", "trace")
+                    value = (text * 2000)[:2000] if long_line else (text * MAX_LINE)[:MAX_LINE]
+                    begin = time.process_time()
+                    holds(inner, value)
+                    if time.process_time() - begin > 0.5:
+                        slow.append(f"{playbook.id}: {inner[1][:60]}")
+    assert not slow

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import typer
 
 HELP = """Name the root cause of what does not run on Kubernetes, prove it, and say how to mend it.
@@ -30,8 +32,13 @@ def main() -> None:
     name = "kubectl diag" if Path(sys.argv[0]).name.startswith("kubectl-") else "k8sdiag"
     from k8sdiag.cli.options import CouldNotLook
 
+    sys.excepthook = _unexpected
     try:
         build()(prog_name=name)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C
+            os._exit(130)  # at once: requests under way only read, and waiting for them is what was refused
+        raise
     except CouldNotLook as problem:
         from k8sdiag.harmless import harmless
 
@@ -39,10 +46,22 @@ def main() -> None:
             print(f"k8sdiag: {harmless(line, 2000)}", file=sys.stderr)
         sys.exit(3)
     except KeyboardInterrupt:
-        os._exit(130)  # at once: requests under way only read, and waiting for them is what was refused
+        os._exit(130)
     except BrokenPipeError:  # the reader went away (`| head`): no more to say, and no traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _unexpected(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """A fault of ours, or evidence of a shape no API server sends: one line, and not the exit code of a finding."""
+    if os.environ.get("K8SDIAG_DEBUG"):
+        sys.__excepthook__(kind, problem, trace)
+    else:
+        from k8sdiag.harmless import harmless
+
+        said = harmless(f"{kind.__name__}: {problem}", 300)
+        print(f"k8sdiag: internal error: {said} (K8SDIAG_DEBUG=1 shows where)", file=sys.stderr, flush=True)
+    os._exit(3)
 
 
 def build() -> typer.Typer:

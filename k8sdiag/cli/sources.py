@@ -59,7 +59,9 @@ def look(source: Source, kind: str, name: str) -> tuple[Snapshot, Ref]:
 def look_wide(source: Source, everywhere: bool) -> tuple[Snapshot, str]:
     """The evidence about a namespace, or about the whole cluster; and which ('' for all namespaces)."""
     if source.recording is not None:
-        return read_recording(source), source.namespace or ""
+        snapshot = read_recording(source)
+        _must_hold(snapshot, source.namespace or "")
+        return snapshot, source.namespace or ""
     from k8sdiag.evidence import Scope
 
     with _cluster(source) as (target, namespace):
@@ -67,7 +69,22 @@ def look_wide(source: Source, everywhere: bool) -> tuple[Snapshot, str]:
         from k8sdiag.collect import take
 
         chosen = "" if everywhere else source.namespace or namespace
-        return take(target, Scope(chosen), SystemClock()), chosen
+        snapshot = take(target, Scope(chosen), SystemClock())
+        if chosen and snapshot.exists("Namespace", "", chosen) is False:
+            raise CouldNotLook(f"namespace {chosen} not found")
+        return snapshot, chosen
+
+
+def _must_hold(snapshot: Snapshot, namespace: str) -> None:
+    """Nothing to look at is no health."""
+    if not snapshot.kinds():
+        raise CouldNotLook(f"{snapshot.source} holds nothing at this moment")
+    if namespace and snapshot.get("Namespace", "", namespace) is None:
+        spaces = {obj["metadata"].get("namespace") or "" for kind in snapshot.kinds() for obj in snapshot.of_kind(kind)}
+        if namespace not in spaces:
+            raise CouldNotLook(
+                f"namespace {namespace} is not in {snapshot.source}; it has {', '.join(sorted(spaces - {''}))}"
+            )
 
 
 def _live(source: Source, kind: str, name: str) -> tuple[Snapshot, Ref]:
@@ -142,7 +159,9 @@ def choose(kind: str, name: str, have: list[Ref], where: str) -> Ref:
     if starting:
         raise CouldNotLook(f"{kind.lower()}/{name} could be any of {_list(starting)}: give more of the name")
     near = _nearest(name, have)
-    hint = f"; nearest: {_list(near)}" if near else f"; there is no {kind.lower()} at all" if not have else ""
+    hint = f"; nearest: {_list(near)}" if near else f"; there is no {kind.lower()} at all"
+    if have and not near:
+        hint = f"; there is {_list(sorted(have))}"
     raise CouldNotLook(f"{kind.lower()}/{name} not found in {where}{hint}")
 
 

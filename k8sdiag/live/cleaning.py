@@ -1,7 +1,7 @@
 """What an API server answers, made fit to be evidence.
 
-The values of Secrets end here: whatever this module returns holds the keys only, so nothing behind it has to be
-trusted with them. `managedFields` and the last-applied annotation go too: they are large, and the annotation may
+The values of Secrets and ConfigMaps end here: whatever this module returns holds the keys only, so nothing behind it
+has to be trusted with them. `managedFields` and the last-applied annotation go too: they are large, and the annotation may
 repeat a Secret. Items of lists carry no kind of their own; it is taken from the list's.
 """
 
@@ -23,7 +23,7 @@ def clean(answer: Json, secret: bool) -> Json:
     for item in answer["items"]:
         item.setdefault("kind", item_kind)
         item.setdefault("apiVersion", answer.get("apiVersion") or "")
-        if item_kind == "Secret" and not secret:
+        if item_kind in ("Secret", "ConfigMap") and not secret:
             _strip(item, secret=True)
     return answer
 
@@ -34,8 +34,8 @@ def _strip(obj: Json, secret: bool) -> Json:
         metadata.pop("managedFields", None)
         if isinstance(metadata.get("annotations"), dict):
             metadata["annotations"].pop(_LAST_APPLIED, None)
-    if secret or obj.get("kind") == "Secret":
-        for field in ("data", "stringData"):
+    if secret or obj.get("kind") in ("Secret", "ConfigMap"):
+        for field in ("data", "stringData", "binaryData"):
             if field in obj:
                 obj[field] = dict.fromkeys(obj[field] or {}, "") if isinstance(obj[field], dict | None) else {}
     return obj

@@ -236,9 +236,9 @@ def test_a_secret_of_an_odd_shape_does_not_get_out_either(server: CannedApi, tmp
     assert SECRET not in json.dumps(client(tmp_path, server.url).get("/api/v1/namespaces/shop/secrets/db"))
 
 
-def test_config_maps_keep_their_values(server: CannedApi, tmp_path: Path) -> None:
+def test_config_maps_keep_their_keys_only(server: CannedApi, tmp_path: Path) -> None:
     server.objects.append(thing("ConfigMap", "app", data={"mode": "fast"}))
-    assert client(tmp_path, server.url).get("/api/v1/namespaces/shop/configmaps/app")["data"] == {"mode": "fast"}
+    assert client(tmp_path, server.url).get("/api/v1/namespaces/shop/configmaps/app")["data"] == {"mode": ""}
 
 
 def test_text_is_cut_at_its_beginning_and_never_fails_to_decode(server: CannedApi, tmp_path: Path) -> None:
