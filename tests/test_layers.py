@@ -318,11 +318,16 @@ def test_a_folder_may_import_what_is_in_it() -> None:
     assert complaints(folder, KNOWN | {"render.text", "render.json"}) == []
 
 
+def there_is(name: str) -> bool:
+    """Some names are kept for what is to come."""
+    return (PACKAGE / f"{name}.py").is_file() or (PACKAGE / name).is_dir()
+
+
 def test_the_page_on_architecture_shows_this_table(update: bool) -> None:
     rows = []
     for layer, names in enumerate(LAYERS):
         link = " < " if layer in CHAINS else " "
-        rows.append(f"| {layer} | {link.join(f'`{name}`' for name in names)} |")
+        rows.append(f"| {layer} | {link.join(f'`{name}`' for name in names if there_is(name)) or 'to come'} |")
     table = "\n".join(["| layer | modules |", "|---|---|", *rows])
     path = ROOT / "ARCHITECTURE.md"
     page = path.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_layers import LAYERS
+from tests.test_layers import LAYERS, there_is
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -33,7 +33,8 @@ def console(*words: str) -> str:
 
 
 def layers() -> str:
-    rows = [f"| {number} | {' '.join(f'`{name}`' for name in names)} |" for number, names in enumerate(LAYERS)]
+    there = [[f"`{name}`" for name in names if there_is(name)] for names in LAYERS]
+    rows = [f"| {number} | {' '.join(names)} |" for number, names in enumerate(there) if names]
     return "\n".join(["| layer | modules |", "|---|---|", *reversed(rows)])
 
 

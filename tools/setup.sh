@@ -3,7 +3,7 @@
 #   PYTHON=…  makes it, where there is none yet (default: the first 3.11 or newer of python3, python3.14 … python3.11)
 #   VENV=…    where (default .venv)
 # The `journal` extra builds against libsystemd. As root on Debian what that needs is installed; elsewhere one line
-# says how to get it, and the set-up goes on without: k8sdiag then reads journals through the `journalctl` command.
+# says how to get it, and the set-up goes on without: nothing needs it yet.
 set -eu
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
@@ -71,7 +71,7 @@ want_journal() {
     [ -n "$lacks" ] || return 0
     # shellcheck disable=SC2086  # a list of package names
     if can_apt && apt_install $lacks; then return 0; fi
-    say "going on without the journal extra (journalctl is used instead); to have it, install $lacks and run: make setup"
+    say "going on without the journal extra (nothing needs it yet); to have it, install $lacks and run: make setup"
     return 1
 }
 
@@ -110,5 +110,5 @@ if [ "$extras" = dev ]; then
     install dev || die "pip could not install the packages (see above)"
 elif ! install "$extras" 2>"$VENV/.journal-build.log"; then
     install dev || die "pip could not install the packages (see above)"
-    say "going on without the journal extra (journalctl is used instead): it does not build, see $VENV/.journal-build.log"
+    say "going on without the journal extra (nothing needs it yet): it does not build, see $VENV/.journal-build.log"
 fi

@@ -1,8 +1,8 @@
 """What an API server answers, made fit to be evidence.
 
 The values of Secrets and ConfigMaps end here: whatever this module returns holds the keys only, so nothing behind it
-has to be trusted with them. `managedFields` and the last-applied annotation go too: they are large, and the annotation may
-repeat a Secret. Items of lists carry no kind of their own; it is taken from the list's.
+has to be trusted with them. `managedFields` and the last-applied annotation go too: they are large, and the annotation
+may repeat a Secret. Items of lists carry no kind of their own; it is taken from the list's.
 """
 
 from __future__ import annotations
