@@ -21,7 +21,7 @@ FAULTS = {
     "empty quotes or brackets": r"(?<!\w)\(\)|(?<!is )\"\"|(?<!\w)''|``|“”",
     "optional parts of the template": r"\[\[|\]\]",
     "a value that is none": r"(?<!: )\bNone\b(?! of)",
-    "doubled punctuation": r",,|;;|: *[,;:](?!:)|, *[.;](?:\s|$)|(?<!\.)\.\.(?![./])",
+    "doubled punctuation": r",,|\S;;|: *[,;:](?![:;])|, *[.;](?:\s|$)|(?<!\.)\.\.(?![./])",
     "nothing after the colon": r":$",
 }
 NAME = re.compile(r"[a-z]+/\S|[a-z]+[A-Z]\w+|kube-")
