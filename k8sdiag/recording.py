@@ -22,6 +22,8 @@ from k8sdiag.patterns import regex
 
 FORMAT = "k8sdiag-recording/v1"
 MAX_LINE = 64 << 20
+_SPEC_LISTS = ("containers", "initContainers", "ephemeralContainers", "volumes", "tolerations", "taints")
+_STATUS_LISTS = ("conditions", "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 _LOG = regex(r"^logs/([^/]+)/([^/]+)/([^/]+?)(\.previous)?\.log$")
 _JOURNAL = regex(r"^journal/([^/]+)/([^/]+?)\.export(\.gz)?$")
 _STAMP = regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
@@ -148,7 +150,10 @@ def _line(path: Path, number: int, line: bytes) -> tuple[str, str, Json, Ref]:
 def _named(obj: Json, meta: Json) -> bool:
     words = (obj.get("kind"), meta.get("name"), meta.get("namespace") or "-", meta.get("uid") or "-")
     parts = (obj.get("spec") or {}, obj.get("status") or {}, meta.get("labels") or {}, meta.get("annotations") or {})
-    return all(isinstance(word, str) and word for word in words) and all(isinstance(part, dict) for part in parts)
+    if not all(isinstance(word, str) and word for word in words) or not all(isinstance(part, dict) for part in parts):
+        return False
+    lists = [parts[0].get(key) for key in _SPEC_LISTS] + [parts[1].get(key) for key in _STATUS_LISTS]
+    return all(isinstance(item, dict) for part in [*lists, meta.get("ownerReferences")] if part for item in part)
 
 
 class _Reload:

@@ -121,7 +121,7 @@ def derive(view: View) -> Iterator[Fact]:
         events = events_where(
             view, ref_of(pod), pod["metadata"].get("uid") or "", lambda event: event.get("reason") == "FailedScheduling"
         )
-        message = condition.get("message") or (event_message(events[0]) if events else "")
+        message = str(condition.get("message") or (event_message(events[0]) if events else ""))[:4096]
         if not message or condition.get("reason") in ("SchedulingGated", "SchedulerError"):
             continue
         nodes = nodes or Nodes(view.snapshot)
