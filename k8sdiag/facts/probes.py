@@ -131,37 +131,41 @@ def _fields(view: View, pod: Json, container: ContainerView, probe: str, events:
     outcome, status_code = _outcome(message, "exec" in settings)
     handler = next((k for k in ("httpGet", "tcpSocket", "exec", "grpc") if k in settings), "")
     detail = settings.get(handler) or {}
-    return {
-        "probe": probe,
-        "message": message,
-        "outcome": outcome,
-        "status": status_code,
-        "status.text": _meaning(status_code),
-        "errored": bool(said) and said is not None and said.group(2) == "errored",
-        "count": sum(event_count(item) for item in events),
-        "settings": probe_text(settings),
-        "handler": {"httpGet": "http", "tcpSocket": "tcp", "exec": "exec", "grpc": "grpc"}.get(handler, ""),
-        "port": str(detail.get("port") or ""),
-        "path": str(detail.get("path") or " ".join(detail.get("command") or [])),
-        "exec.shell": shlex.join(detail.get("command") or []) if handler == "exec" else "",
-        "previousFlag": "--previous" if container.status.get("lastState") else "",
-        "timeout": settings.get("timeoutSeconds") or 1,
-        "period": settings.get("periodSeconds") or 10,
-        "threshold": settings.get("failureThreshold") or 3,
-        "delay": settings.get("initialDelaySeconds") or 0,
-        "seconds": probe_budget(settings),
-        "hasStartup": bool(container.spec.get("startupProbe")),
-        "restarts": container.status.get("restartCount") or 0,
-        "everReady": _ever_ready(view, pod, container.name),
-        "limits.cpu": ((container.spec.get("resources") or {}).get("limits") or {}).get("cpu") or "",
-        "command": " ".join([*(container.spec.get("command") or []), *(container.spec.get("args") or [])]),
-        "container": container.name,
-        "type": container.type,
-        "what": container.what,
-        "pod": pod["metadata"]["name"],
-        "namespace": pod["metadata"].get("namespace") or "",
-        "owner": owner_word(view, pod),
-    } | _ports(view, pod, container, str(detail.get("port") or "")) | _ending(view, pod, container, probe, events)
+    return (
+        {
+            "probe": probe,
+            "message": message,
+            "outcome": outcome,
+            "status": status_code,
+            "status.text": _meaning(status_code),
+            "errored": bool(said) and said is not None and said.group(2) == "errored",
+            "count": sum(event_count(item) for item in events),
+            "settings": probe_text(settings),
+            "handler": {"httpGet": "http", "tcpSocket": "tcp", "exec": "exec", "grpc": "grpc"}.get(handler, ""),
+            "port": str(detail.get("port") or ""),
+            "path": str(detail.get("path") or " ".join(detail.get("command") or [])),
+            "exec.shell": shlex.join(detail.get("command") or []) if handler == "exec" else "",
+            "previousFlag": "--previous" if container.status.get("lastState") else "",
+            "timeout": settings.get("timeoutSeconds") or 1,
+            "period": settings.get("periodSeconds") or 10,
+            "threshold": settings.get("failureThreshold") or 3,
+            "delay": settings.get("initialDelaySeconds") or 0,
+            "seconds": probe_budget(settings),
+            "hasStartup": bool(container.spec.get("startupProbe")),
+            "restarts": container.status.get("restartCount") or 0,
+            "everReady": _ever_ready(view, pod, container.name),
+            "limits.cpu": ((container.spec.get("resources") or {}).get("limits") or {}).get("cpu") or "",
+            "command": " ".join([*(container.spec.get("command") or []), *(container.spec.get("args") or [])]),
+            "container": container.name,
+            "type": container.type,
+            "what": container.what,
+            "pod": pod["metadata"]["name"],
+            "namespace": pod["metadata"].get("namespace") or "",
+            "owner": owner_word(view, pod),
+        }
+        | _ports(view, pod, container, str(detail.get("port") or ""))
+        | _ending(view, pod, container, probe, events)
+    )
 
 
 def _main_event(events: list[Json]) -> Json:
