@@ -69,3 +69,8 @@ def format_quantity(resource: str, amount: float) -> str:
     if resource in ("memory", "ephemeral-storage", "storage") or resource.startswith("hugepages-"):
         return format_bytes(amount)
     return f"{amount:g}"
+
+
+def count_of(value: object, default: int = 1) -> int:
+    """`spec.replicas` and the like: the API's default where it is not given or null."""
+    return value if isinstance(value, int) else default

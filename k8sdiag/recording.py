@@ -137,6 +137,8 @@ def _line(path: Path, number: int, line: bytes) -> tuple[str, str, Json, Ref]:
     except orjson.JSONDecodeError as problem:
         cut = " (the line is cut off)" if not line.endswith(b"\n") else ""
         raise RecordingError(f"{where}: not JSON: {problem}{cut}") from None
+    if b"null," in line or b"null]" in line:
+        _drop_nulls(change)
     obj = change.get("object") if isinstance(change, dict) else None
     meta = obj.get("metadata") if isinstance(obj, dict) else None
     if not isinstance(obj, dict) or not isinstance(meta, dict) or not _named(obj, meta):
@@ -145,6 +147,15 @@ def _line(path: Path, number: int, line: bytes) -> tuple[str, str, Json, Ref]:
     if not isinstance(time, str) or kind not in ("ADDED", "MODIFIED", "DELETED"):
         raise RecordingError(f"{where}: 't' must be a time and 'type' ADDED, MODIFIED or DELETED")
     return time, kind, obj, Ref(obj["kind"], meta.get("namespace") or "", meta["name"])
+
+
+def _drop_nulls(value: Any) -> None:
+    """Nulls in lists, which no API server sends, are left out, so that what reads the list need not look for them."""
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _drop_nulls(item)
+    if isinstance(value, list):
+        value[:] = [item for item in value if item is not None]
 
 
 def _named(obj: Json, meta: Json) -> bool:
@@ -166,6 +177,7 @@ class _Reload:
 
     def __call__(self) -> Json:
         found: Any = orjson.loads(self.source.span("objects.jsonl", self.start, self.length))
+        _drop_nulls(found)
         return dict(found["object"])
 
 

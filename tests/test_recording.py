@@ -107,6 +107,16 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert {gap.what for gap in snapshot.gaps} == {"recording.yaml", "container logs", "node journals"}
 
 
+def test_nulls_in_lists_are_left_out(tmp_path: Path) -> None:
+    odd = pod("a")
+    odd["status"]["conditions"] = [None, {"type": "Ready", "status": "True"}]
+    odd["spec"] = {"containers": [None, {"name": "app", "env": [None]}]}
+    found = load(write(tmp_path / "r", change("01:00", "ADDED", odd))).find(Ref("Pod", "s", "a"))
+    assert found is not None
+    assert found["spec"]["containers"] == [{"name": "app", "env": []}]
+    assert found["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+
+
 def test_what_never_was_is_not_missed(tmp_path: Path) -> None:
     snapshot = load(write(tmp_path / "r", change("01:00", "ADDED", pod("a")), "format: k8sdiag-recording/v1\n"))
     assert not snapshot.gaps, "no container ran and no pod was bound: there are no logs and no journals to miss"

@@ -16,7 +16,7 @@ from k8sdiag.facts import Fact, event_proof, events_where, workload_key
 from k8sdiag.finding import Proof
 from k8sdiag.patterns import regex
 from k8sdiag.podstate import conditions_of
-from k8sdiag.quantity import parse_quantity
+from k8sdiag.quantity import count_of, parse_quantity
 from k8sdiag.relations import View, owner_chain
 
 KIND = "refusal"
@@ -82,10 +82,11 @@ def _wanted(kind: str, obj: Json) -> tuple[int, int]:
         if spec.get("suspend") or any(c.get("status") == "True" for c in status.get("conditions") or []):
             return 0, 0
         left = (spec.get("completions") or 1) - (status.get("succeeded") or 0)
-        return min(spec.get("parallelism", 1), left), (status.get("active") or 0) + (status.get("terminating") or 0)
+        there = (status.get("active") or 0) + (status.get("terminating") or 0)
+        return min(count_of(spec.get("parallelism")), left), there
     if kind == "CronJob":
         return (0, 0) if spec.get("suspend") else (1, len(status.get("active") or []))
-    return spec.get("replicas", 1), status.get("replicas") or 0
+    return count_of(spec.get("replicas")), status.get("replicas") or 0
 
 
 def _of(view: View, obj: Json, desired: int, existing: int) -> Iterator[Fact]:

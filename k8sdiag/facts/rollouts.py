@@ -14,6 +14,7 @@ from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, Keys, workload_key
 from k8sdiag.finding import Proof
 from k8sdiag.podstate import conditions_of, is_finished, is_ready, status_word
+from k8sdiag.quantity import count_of
 from k8sdiag.relations import View, children_of, pods_of
 
 KIND = "rollout"
@@ -70,7 +71,7 @@ def _stateful(view: View, stateful: Json) -> Iterator[Fact]:
     if spec.get("podManagementPolicy") == "Parallel":
         return
     pods = {pod["metadata"]["name"]: pod for pod in pods_of(view.snapshot, stateful)}
-    wanted, start = spec.get("replicas", 1), (spec.get("ordinals") or {}).get("start") or 0
+    wanted, start = count_of(spec.get("replicas")), (spec.get("ordinals") or {}).get("start") or 0
     names = [f"{stateful['metadata']['name']}-{number}" for number in range(start, start + min(wanted or 0, 1000))]
     first = next((pods[name] for name in names if name in pods and not is_ready(pods[name])), None)
     if first is None:

@@ -15,6 +15,7 @@ from k8sdiag.facts import Fact, event_proof, events_where
 from k8sdiag.finding import Proof
 from k8sdiag.patterns import regex
 from k8sdiag.podstate import is_finished, is_ready
+from k8sdiag.quantity import count_of
 from k8sdiag.relations import View, children_of, controller_of, owner_chain, pods_of, top_owner
 from k8sdiag.selectors import format_labels, matches_labels
 
@@ -258,7 +259,7 @@ def _template(view: View, namespace: str, selector: dict[str, str]) -> dict[str,
             spec = item.get("spec") or {}
             labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
             if matches_labels(selector, labels) and not controller_of(item):
-                wanted = spec.get("replicas", 1)
+                wanted = count_of(spec.get("replicas"))
                 why = _refused(view, item)
                 return {"template": str(ref_of(item)), "template.replicas": wanted, "template.why": why}
     return {"template": "", "template.replicas": None, "template.why": ""}

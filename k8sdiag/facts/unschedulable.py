@@ -258,7 +258,7 @@ def _labels(case: _Case) -> dict[str, Any]:
     unmet, nearest = unmet_labels(pod, nodes.nodes), nodes.named([case.verdict.nearest])
     wanted, among = (unmet, nodes.nodes) if unmet else (unmet_labels(pod, nearest), nearest)
     near = [words for key, values in wanted for words in near_labels(key, values, among)]
-    shown = [f"{key}={'|'.join(values)}" if values else key for key, values in unmet]
+    shown = [f"{key}={'|'.join(map(str, values))}" if values else key for key, values in unmet]
     return {
         "unmet": tuple(shown),
         "label": f"{wanted[0][0]}={wanted[0][1][0] if wanted[0][1] else 'true'}" if wanted else "",
