@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,10 +77,12 @@ def test_ten_megabytes_without_a_newline_are_cut_with_a_mark(tmp_path: Path) -> 
     assert "cut" in shown
 
 
-def test_a_hostile_name_stays_one_word_in_a_command(tmp_path: Path) -> None:
-    """Names of images and commands are free text; pasted, they must not run."""
+@pytest.mark.parametrize(
+    "image", ["reg.example/x:$(touch owned);`id`'\"\n", "x>owned/web:v9", "--all", "a|owned", "b&owned"]
+)
+def test_a_hostile_name_stays_one_word_in_a_command(tmp_path: Path, image: str) -> None:
+    """Names of images and commands are free text; pasted, they must not run, write or be options."""
     made = Incident("hostile", "pod/web", "")
-    image = "reg.example/x:$(touch /tmp/owned);`id`'\"\n"
     waiting = {
         "waiting": {
             "reason": "ImagePullBackOff",
@@ -93,4 +97,7 @@ def test_a_hostile_name_stays_one_word_in_a_command(tmp_path: Path) -> None:
         outside_quotes = re.sub(r"'[^']*'|\"'\"", "", command)
         assert "$(" not in outside_quotes
         assert "`" not in outside_quotes
+        tokens = list(shlex.shlex(command, posix=True, punctuation_chars=True))
+        assert "--all" not in tokens
+        assert not any("owned" in after for token, after in pairwise(tokens) if set(token) <= set("<>|&;()"))
         assert "\n" not in command
