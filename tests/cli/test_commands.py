@@ -142,6 +142,13 @@ def test_scan_groups_by_cause() -> None:
     assert run("scan", "-A", "--from", str(RECORDINGS / "ok-web")).returncode == 0
 
 
+def test_nothing_to_look_at_is_not_healthy() -> None:
+    assert_one_sentence(
+        run("scan", "-n", "nowhere", "--from", CRASH), "namespace nowhere is not in recording crash-app"
+    )
+    assert_one_sentence(run("scan", "--from", CRASH, "--at", "2020-01-01T00:00:00Z"), "holds nothing at this moment")
+
+
 def test_a_bad_recording_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "objects.jsonl").write_text('{"t": "2026')
     assert_one_sentence(run("pod", "web", "--from", str(tmp_path)), r"objects\.jsonl:1: not JSON")

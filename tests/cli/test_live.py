@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from k8sdiag.recording import load
-from tests.canned_api import CannedApi, authority, kubeconfig, refuse, serving
+from tests.canned_api import CannedApi, authority, hang, kubeconfig, refuse, serving
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -101,6 +103,39 @@ def test_an_expired_certificate_is_one_sentence(tmp_path: Path) -> None:
         done = run(config, "pod", "web")
     assert_one_sentence(done)
     assert "certificate has expired" in done.stderr
+
+
+def test_ctrl_c_ends_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    with serving([]) as api:
+        api.on(r".*", hang)
+        config = kubeconfig(tmp_path / "config", api.url)
+        command = [
+            sys.executable,
+            "-m",
+            "k8sdiag",
+            "pod",
+            "web",
+            "--kubeconfig",
+            str(config),
+            "--request-timeout",
+            "30s",
+        ]
+        asking = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        while not api.asked:
+            time.sleep(0.05)
+        begin = time.monotonic()
+        asking.send_signal(signal.SIGINT)
+        said = asking.communicate(timeout=20)[1]
+        assert time.monotonic() - begin < 3
+    assert asking.returncode == 130
+    assert "Traceback" not in said
+
+
+def test_a_namespace_that_is_not_there_is_not_healthy(tmp_path: Path) -> None:
+    with serving(objects_of("ok-web")) as api:
+        done = run(kubeconfig(tmp_path / "config", api.url), "scan", "-n", "nowhere")
+    assert_one_sentence(done)
+    assert "nowhere" in done.stderr
 
 
 def test_scan_of_a_namespace(tmp_path: Path) -> None:
