@@ -156,6 +156,10 @@ def closure(snapshot: Snapshot, subject: Ref) -> frozenset[Ref]:
     if subject.kind == "HorizontalPodAutoscaler":
         target = (obj.get("spec") or {}).get("scaleTargetRef") or {}
         found.add(Ref(target.get("kind") or "", subject.namespace, target.get("name") or ""))
+    if subject.kind == "Service":
+        for workload in _meant_by(snapshot, obj):
+            found.add(ref_of(workload))
+            found.update(_children_down(snapshot, workload))
     pods = _telling_pods(subject, pods_of(snapshot, obj))
     for pod in pods:
         if subject.kind != "Pod" and overcome(snapshot, pod):
@@ -174,6 +178,17 @@ def closure(snapshot: Snapshot, subject: Ref) -> frozenset[Ref]:
         for kind in ("ResourceQuota", "LimitRange"):
             found.update(ref_of(o) for o in snapshot.of_kind(kind, subject.namespace))
     return frozenset(found)
+
+
+def _meant_by(snapshot: Snapshot, service: Json) -> Iterator[Json]:
+    """The workloads whose pods a Service would select, if there were any."""
+    selector = (service.get("spec") or {}).get("selector")
+    namespace = (service.get("metadata") or {}).get("namespace") or ""
+    for kind in ("Deployment", "StatefulSet", "DaemonSet") if selector else ():
+        for workload in snapshot.of_kind(kind, namespace):
+            template = ((workload.get("spec") or {}).get("template") or {}).get("metadata") or {}
+            if matches_labels(selector, template.get("labels")):
+                yield workload
 
 
 def _telling_pods(subject: Ref, pods: list[Json]) -> list[Json]:

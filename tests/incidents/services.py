@@ -328,7 +328,10 @@ def svc_scaled_to_zero() -> Incident:
 
 @incident
 def svc_pods_refused() -> Incident:
-    made = Incident("the Deployment behind the Service may not create pods", "service/web", "service-workload-without-pods")
+    made = Incident(
+        "the Deployment behind the Service may not create pods", "service/web", "quota-exceeded",
+        also=("service-workload-without-pods",),
+    )
     replicas = workload(made, 2)
     said = 'Error creating: pods "web-7d4b9c6f5-" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1'
     made.event(replicas, "FailedCreate", said, by="replicaset-controller", count=9, ago=30, first=500)
