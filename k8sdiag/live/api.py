@@ -61,7 +61,8 @@ class LiveApi:
                 raise
             # The list has moved on while it was read: ask for all of it in one answer.
             return self._object(path, wanted)
-        answer.get("metadata", {}).pop("continue", None)
+        if isinstance(answer.get("metadata"), dict):
+            answer["metadata"].pop("continue", None)
         return answer
 
     def text(self, path: str, query: Mapping[str, str] | None = None, limit: int = 1 << 20) -> str:
@@ -75,8 +76,11 @@ class LiveApi:
         self._pool.clear()
 
     def _further_pages(self, path: str, wanted: Mapping[str, str], answer: Json) -> Iterator[list[Json]]:
-        token = (answer.get("metadata") or {}).get("continue")
+        token, seen = (answer.get("metadata") or {}).get("continue"), set[str]()
         while token:
+            if token in seen:
+                raise ApiError(0, "the API server hands out the same page of the list again and again")
+            seen.add(token)
             page = self._object(path, {**wanted, "limit": PAGE, "continue": token})
             yield page.get("items") or []
             token = (page.get("metadata") or {}).get("continue")

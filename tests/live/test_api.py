@@ -73,6 +73,14 @@ def test_a_list_comes_whole_and_its_items_know_their_kind(server: CannedApi, tmp
     assert "continue" not in answer["metadata"]
 
 
+def test_a_server_that_pages_for_ever_is_left(server: CannedApi, tmp_path: Path) -> None:
+    page = {"kind": "PodList", "apiVersion": "v1", "metadata": {"continue": "again"}, "items": []}
+    server.on("/pods", lambda handler: handler.send_json(page))
+    with pytest.raises(ApiError, match="again and again"):
+        client(tmp_path, server.url, 5.0).get(PODS)
+    assert len(server.asked) == 2
+
+
 def test_a_list_that_expires_while_it_is_read_is_asked_for_afresh(server: CannedApi, tmp_path: Path) -> None:
     server.objects = [thing("Pod", f"web-{number}") for number in range(600)]
     server.on("continue=", refuse(410, "the provided continue parameter is too old"))
