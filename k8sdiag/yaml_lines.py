@@ -8,9 +8,14 @@ from typing import Any
 import yaml
 
 from k8sdiag.evidence import Json
+from k8sdiag.patterns import regex
 
 Lines = dict[tuple[Any, ...], int]
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+TOO_DEEP = regex(r"(?:[\[{]\s{0,9}){200}")
+"""What libyaml would follow down until the stack ends."""
 
 
 class YamlError(Exception):
@@ -28,7 +33,10 @@ def read_yaml(path: Path) -> tuple[object, Lines]:
 def parse_yaml(data: bytes, name: str) -> tuple[object, Lines]:
     """As read_yaml, from memory; `name` stands in the message of a YamlError."""
     try:
-        loader = _LOADER(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        if TOO_DEEP.search(text):
+            raise YamlError(f"{name}:1: not YAML: nested too deeply")
+        loader = _LOADER(text)
         node = loader.get_single_node()
         lines: Lines = {(): 1}
         return (_plain(loader, node, (), lines) if node is not None else None), lines

@@ -236,7 +236,15 @@ def test_ten_gigabytes_of_zeros_are_refused_at_once(tmp_path: Path) -> None:
         load(tmp_path / "zeros.tar.gz")
 
 
-@pytest.mark.parametrize("data", [b"", b"not gzip", gzip.compress(b"not tar" * 999), gzip.compress(bytes(4096))[:-20]])
+NO_ARCHIVES = {
+    "empty": b"",
+    "text": b"not gzip",
+    "no tar": gzip.compress(b"not tar" * 999, mtime=0),
+    "cut off": gzip.compress(bytes(4096), mtime=0)[:-20],
+}
+
+
+@pytest.mark.parametrize("data", NO_ARCHIVES.values(), ids=NO_ARCHIVES)
 def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "bad.tar.gz").write_bytes(data)
     with pytest.raises(RecordingError):

@@ -13,6 +13,7 @@ import yaml
 from k8sdiag.cli.options import CouldNotLook
 from k8sdiag.cli.sources import Source
 from k8sdiag.kinds import parse_kind
+from k8sdiag.yaml_lines import TOO_DEEP
 
 STATELESS = frozenset(
     "ConfigMap Secret ServiceAccount Role RoleBinding ClusterRole ClusterRoleBinding Event Lease PriorityClass"
@@ -62,6 +63,8 @@ def _texts(filename: str) -> Iterator[tuple[str, str]]:
 
 
 def _documents(text: str, where: str) -> Iterator[dict[str, Any]]:
+    if TOO_DEEP.search(text):
+        raise CouldNotLook(f"{where}: not YAML: nested too deeply")
     try:
         for document in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             if isinstance(document, dict) and isinstance(document.get("items"), list):

@@ -127,6 +127,8 @@ def test_a_manifest_that_is_none(tmp_path: Path) -> None:
     assert_one_sentence(
         run("check", "-f", str(tmp_path / "none.yaml"), "--from", CRASH), r"cannot be read: No such file"
     )
+    (tmp_path / "deep.yaml").write_text("[" * 100_000)
+    assert_one_sentence(run("check", "-f", str(tmp_path / "deep.yaml"), "--from", CRASH), "nested too deeply")
     (tmp_path / "empty.yaml").write_text("")
     assert_one_sentence(
         run("check", "-f", str(tmp_path / "empty.yaml"), "--from", CRASH), "names nothing that can be checked"
