@@ -88,7 +88,7 @@ SIGNATURES: dict[str, tuple[str, int, str]] = {
             "npm error code ENOENT\nnpm error syscall open\nnpm error path /app/package.json\nnpm error errno -2\n"
             "npm error enoent Could not read package.json: Error: ENOENT: no such file or directory, open '/app/package.json'\n"
             "npm error enoent This is related to npm not being able to find a file.\n"
-            "npm error A complete log of this run can be found in: /root/.npm/_logs/2026-11-21.log"
+            "npm error A complete log of this run can be found in: /home/node/.npm/_logs/2026-11-21.log"
         ),
     ),
     "log-env-python": (
@@ -342,7 +342,7 @@ SIGNATURES: dict[str, tuple[str, int, str]] = {
     "log-npm-script": (
         "log-unknown-argument",
         1,
-        "npm ERR! missing script: start\nnpm ERR! A complete log of this run can be found in: /root/.npm/_logs/x.log",
+        "npm ERR! missing script: start\nnpm ERR! A complete log of this run can be found in: /home/node/.npm/_logs/x.log",
     ),
     "log-bootstrap-checks": (
         "log-node-sysctl",
