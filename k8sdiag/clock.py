@@ -33,6 +33,11 @@ class ManualClock:
         self.at += seconds
 
 
+def stopwatch() -> float:
+    """Seconds that only ever grow, for measuring how long something takes."""
+    return time.monotonic()
+
+
 def sleep(seconds: float) -> None:
     """Wait, where a server asked for it."""
     time.sleep(seconds)

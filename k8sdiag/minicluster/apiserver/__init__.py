@@ -1,0 +1,1 @@
+"""The API server: what it stores, checks, fills in, refuses and answers."""
