@@ -73,6 +73,11 @@ def format_time(at: float | None) -> str:
         return ""
 
 
+def format_micro_time(at: float) -> str:
+    """Seconds since the epoch to `metav1.MicroTime`: RFC 3339 in UTC with six digits of a second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def short_duration(seconds: float) -> str:
     """What kubectl prints for an age: `42s`, `7m3s`, `2h5m`, `3d4h`, `12d`
     (apimachinery/pkg/util/duration HumanDuration)."""
