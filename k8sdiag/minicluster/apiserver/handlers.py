@@ -1,0 +1,43 @@
+"""A request in, an answer out: who handles which verb. Free of HTTP, and nothing in it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from types import MappingProxyType
+
+from k8sdiag.clock import Clock
+from k8sdiag.minicluster.apiserver import creating, deleting, errors, listing, patching, reading, updating
+from k8sdiag.minicluster.apiserver.admission import Admission, Context, WebhookAnswer
+from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.request import Answer, Request
+from k8sdiag.minicluster.apiserver.storage import Storage
+from k8sdiag.minicluster.kinds import Registry
+
+_NONE: Mapping[str, WebhookAnswer] = MappingProxyType({})
+
+_VERBS: Mapping[str, Callable[[Backend, Request, Answers], Answer]] = {
+    "get": reading.get,
+    "list": listing.list_objects,
+    "create": creating.create,
+    "update": updating.update,
+    "patch": patching.patch,
+    "delete": deleting.delete,
+    "deletecollection": deleting.delete_collection,
+}
+
+
+class Handlers:
+    """The API server, as far as single requests go; watches are `watch.py`'s."""
+
+    def __init__(self, registry: Registry, storage: Storage, clock: Clock, random: Random) -> None:
+        admission = Admission(Context(storage, registry, clock, random))
+        self.backend = Backend(registry, storage, admission, clock, random)
+
+    def handle(self, request: Request, answers: Answers = _NONE) -> Answer:
+        """Raises ApiError where it refuses, and NeedsWebhook where a webhook must be asked first: ask, and handle the
+        request again with all answers so far."""
+        handler = _VERBS.get(request.verb)
+        if handler is None:
+            raise errors.method_not_allowed(request.resource, request.verb)
+        return handler(self.backend, request, answers)
