@@ -65,16 +65,17 @@ ISLANDS: dict[str, tuple[str, ...]] = {
 # Where each outside package may be imported; a folder stands for all in it.
 HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("minicluster",),
+    "cryptography": ("minicluster",),
     "docker": ("minicluster",),
     "kubernetes": ("live",),
-    "orjson": ("recording", "playbook", "render.json", "live", "cli"),
+    "orjson": ("recording", "playbook", "render.json", "live", "minicluster", "cli"),
     "rich": ("render.text", "tui", "cli"),
     "systemd": ("live",),
     "textual": ("tui",),
     "trustme": ("minicluster",),
     "typer": ("cli",),
-    "urllib3": ("live",),  # comes with kubernetes, which hands on its errors
-    "yaml": ("recording", "playbook", "yaml_lines", "render.yaml", "live.kubeconfig", "minicluster", "cli.manifests"),
+    "urllib3": ("live",),  # comes with kubernetes
+    "yaml": ("recording", "playbook", "yaml_lines", "render.yaml", "live", "minicluster", "cli.manifests"),
 }
 
 MOST_LINES = 400

@@ -1,4 +1,4 @@
-"""A Target for a real cluster: the only folder that imports `kubernetes`. Import it late, for it is slow to load."""
+"""A Target for a real cluster: the only folder that imports `kubernetes` and `urllib3`. Import it late."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ from k8sdiag.target import Target
 def connect(kubeconfig: str | None, context: str | None, timeout: float) -> tuple[Target, str]:
     """The cluster kubectl would talk to, and the namespace it would look in. Sends nothing yet. Raises ApiError."""
     connection = configure(kubeconfig, context, os.environ)
-    api = LiveApi(connection.configuration, timeout, connection.headers)
+    api = LiveApi(connection.endpoint, timeout, connection.headers)
     return Target(api, LiveJournal(api, SystemClock()), connection.source), connection.namespace

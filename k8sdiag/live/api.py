@@ -1,7 +1,7 @@
-"""Reading from a real API server: raw JSON over the official client's authenticated, kept-alive connections.
+"""Reading from a real API server: raw JSON over authenticated, kept-alive connections.
 
-The client's own call path is left aside: its models refuse objects that real clusters serve. Its configuration,
-credentials (refreshed as they expire) and connection pool are used as they are.
+The official client's own call path is left aside: its models refuse objects that real clusters serve. An endpoint
+brings the connections and the credentials, the client's where those take it.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 from time import monotonic
-from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from kubernetes.client import ApiClient
-from kubernetes.config.config_exception import ConfigException
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout, disable_warnings
-from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError, SSLError
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
+from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from k8sdiag.clock import sleep
 from k8sdiag.evidence import Json
 from k8sdiag.live.cleaning import clean
 from k8sdiag.live.failures import broken, not_json, refused, timed_out
+from k8sdiag.live.kubeconfig import Endpoint
 from k8sdiag.target import ApiError
 
 POOL_SIZE = 16
@@ -31,18 +29,14 @@ _PATIENCE = 1.0  # seconds of Retry-After that are worth waiting for
 
 
 class LiveApi:
-    """`Api` over a `kubernetes.client.Configuration`. Every request has `timeout` seconds, answer included.
+    """`Api` over an endpoint. Every request has `timeout` seconds, answer included.
 
     A collection comes whole: its pages are fetched and joined.
     """
 
-    def __init__(self, configuration: Any, timeout: float = 5.0, headers: Iterable[tuple[str, str]] = ()) -> None:
-        configuration.connection_pool_maxsize = POOL_SIZE
-        configuration.retries = False  # a retry would begin a deadline of its own
-        if not configuration.verify_ssl:
-            disable_warnings(InsecureRequestWarning)  # the kubeconfig asks for it, and kubectl does not warn either
-        self._configuration = configuration
-        self._pool = ApiClient(configuration).rest_client.pool_manager
+    def __init__(self, endpoint: Endpoint, timeout: float = 5.0, headers: Iterable[tuple[str, str]] = ()) -> None:
+        self._endpoint = endpoint
+        self._pool = endpoint.pool(POOL_SIZE)
         self._timeout = timeout
         self._headers = (("Accept-Encoding", "gzip"), ("User-Agent", "k8sdiag"), *headers)
         self._credentials = Lock()  # a refresh may run a plugin: once, not once a thread
@@ -114,11 +108,11 @@ class LiveApi:
         return body
 
     def _open(self, path: str, query: Mapping[str, str], accept: str, due: float) -> BaseHTTPResponse:
-        url = self._configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+        url = self._endpoint.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         headers = HTTPHeaderDict([*self._headers, *self._authorization(), ("Accept", accept)])
         for last in (False, True):
             try:
-                return self._pool.request(
+                response: BaseHTTPResponse = self._pool.request(
                     "GET",
                     url,
                     headers=headers,
@@ -127,6 +121,7 @@ class LiveApi:
                     redirect=False,
                     preload_content=False,
                 )
+                return response
             except ProtocolError as error:
                 # A kept-alive connection may be closed by the server in the moment it is used again.
                 if last:
@@ -137,11 +132,7 @@ class LiveApi:
 
     def _authorization(self) -> list[tuple[str, str]]:
         with self._credentials:
-            try:
-                settings = self._configuration.auth_settings().values()
-            except (ConfigException, OSError, ValueError) as error:
-                raise ApiError(0, f"the credentials cannot be renewed: {error}") from error
-        return [(auth["key"], auth["value"]) for auth in settings if auth["in"] == "header" and auth["value"]]
+            return self._endpoint.authorization()
 
     def _read(self, response: BaseHTTPResponse, due: float, limit: int) -> bytes:
         """The whole body, or its last `limit` bytes, before `due`: each receive gets what is left of the time."""

@@ -28,7 +28,7 @@ PATH = "/api/v1/nodes/node1/proxy/logs/"
 
 def journal(server: CannedApi, folder: Path) -> LiveJournal:
     connection = configure(str(kubeconfig(folder / "config", server.url)), None, {})
-    return LiveJournal(LiveApi(connection.configuration), ManualClock(NOW))
+    return LiveJournal(LiveApi(connection.endpoint), ManualClock(NOW))
 
 
 def test_entries_of_several_units_oldest_first(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def reason(*args: Any) -> str:
 
 
 def host(connection: Connection) -> str:
-    return str(connection.configuration.host)
+    return str(connection.endpoint.host)
 
 
 def test_the_flag_comes_before_the_variable_and_the_variable_before_home(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_credential_plugin_gives_the_token(tmp_path: Path) -> None:
     token = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"fresh"}}'
     with serving([POD]) as server:
         path = kubeconfig(tmp_path / "config", server.url, user=plugin(tmp_path, f"echo '{token}'"))
-        LiveApi(configure(str(path), None, {}).configuration).get("/api/v1/namespaces/shop/pods/web")
+        LiveApi(configure(str(path), None, {}).endpoint).get("/api/v1/namespaces/shop/pods/web")
     assert server.headers_seen[0]["authorization"] == "Bearer fresh"
 
 
@@ -153,7 +153,7 @@ def test_in_a_cluster_the_service_account_is_used(tmp_path: Path) -> None:
         port = str(server.server_address[1])
         environ = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": port}
         connection = configure(None, None, environ, tmp_path)
-        LiveApi(connection.configuration).get("/api/v1/namespaces/shop/pods/web")
+        LiveApi(connection.endpoint).get("/api/v1/namespaces/shop/pods/web")
     assert connection.namespace == "tools"
     assert server.headers_seen[0]["authorization"] == "bearer from-the-pod"
 
