@@ -38,11 +38,6 @@ def _amount(text: str) -> Amount:
     return found
 
 
-def parsed(value: object) -> tuple[int, str]:
-    """The exact amount in nano-units and the family its spelling keeps. QuantityError where it is none."""
-    return _parse(value if isinstance(value, str) else _text(value))
-
-
 def nanos(value: object) -> int:
     """The amount in nano-units, to compare."""
     return amount_of(value).nanos
