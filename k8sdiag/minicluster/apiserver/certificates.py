@@ -49,7 +49,7 @@ class Authority:
         self._certificate = x509.load_pem_x509_certificate(pair.certificate)
         key = serialization.load_pem_private_key(pair.key, None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError("the authority's key is of another kind than the lab makes")
+            raise TypeError("the authority's key is of another kind than the lab makes")
         self._key = key
 
     @classmethod

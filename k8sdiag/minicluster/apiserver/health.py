@@ -91,8 +91,7 @@ class Counters:
     def text(self, objects: Iterable[tuple[str, int]]) -> str:
         """Prometheus' text format. `objects` are storage keys with how many are kept under them."""
         lines = [
-            "# HELP apiserver_request_total [STABLE] Counter of apiserver requests broken out for each verb,"
-            " resource and HTTP response code.",
+            "# HELP apiserver_request_total [STABLE] Counter of apiserver requests by verb, resource and HTTP code.",
             "# TYPE apiserver_request_total counter",
         ]
         for (verb, resource, code), count in sorted(self.requests.items()):
