@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from random import Random
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 from k8sdiag.clock import Clock
 from k8sdiag.evidence import Json
@@ -31,15 +31,19 @@ class Store(Protocol):
 
     def update(self, key: str, obj: Json) -> Json: ...
 
+    def subscribe(self, key: str, callback: Callable[[str, Json, Json | None], None]) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The server around a request, as plugins see it."""
+    """The server around a request, as plugins see it. `memo` is for what a plugin keeps from request to request, under
+    its name."""
 
     storage: Store
     registry: Registry
     clock: Clock
     random: Random
+    memo: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class WebhookAnswer:
 
 class NeedsWebhook(Exception):  # noqa: N818 (no error: a request to the caller)
     """A webhook must be asked before the request can go on. Whoever handles the request makes the call (which takes
-    time, so not here) and handles it again with the answer added to `answers`."""
+    time, so not here) and handles it again, from the body as it was sent, with the answer added to `answers`
+    (`webhooks.py`)."""
 
     def __init__(self, call: WebhookCall) -> None:
         super().__init__(call.url)

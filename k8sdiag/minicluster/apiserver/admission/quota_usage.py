@@ -151,7 +151,8 @@ def _matches(scope: Json, spec: Json) -> bool:
 
 
 def _matches_priority(scope: Json, name: str) -> bool:
-    operator, values = scope.get("operator"), scope.get("values") or []
+    operator: str = scope.get("operator") or ""
+    values: list[str] = scope.get("values") or []
     if operator == "Exists":
         return bool(name)
     if operator == "DoesNotExist":
