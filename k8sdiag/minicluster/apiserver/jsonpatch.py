@@ -1,5 +1,5 @@
-"""JSON Patch, RFC 6902, as evanphx/json-patch does it for the API server: errors have one text for all (422), and a patch
-that cannot be read is a bad request. Nothing given is changed: what an operation touches is copied on the way to it.
+"""JSON Patch, RFC 6902, as evanphx/json-patch does it for the API server: errors have one text for all (422), and a
+patch that cannot be read is a bad request. Nothing given is changed: what an operation touches is copied on the way to it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def value(document: Any, path: list[str]) -> Any:
 
 def _index(items: list[Any], token: str, most: int) -> int:
     """An index into a list; negative ones count from the end, which the library allows."""
-    digits = token[1:] if token.startswith("-") else token
+    digits = token.removeprefix("-")
     if not digits.isascii() or not digits.isdigit() or (len(digits) > 1 and digits[0] == "0"):
         raise PatchError(f'invalid index "{token}"')
     at = int(token)

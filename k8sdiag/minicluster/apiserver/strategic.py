@@ -45,21 +45,25 @@ def strategic_merge(node: Type, original: Json, patch: Json) -> Json:
         elif value is None:
             out.pop(key, None)
         elif key not in out:
-            out[key] = _new(node.child(key), value)
+            out[key] = _new(value)
         else:
             out[key] = _merged(node.child(key), out[key], value)
     return out
 
 
-def _new(node: Type, value: Any) -> Any:
-    """A value the object has nothing of yet. Real servers take it as it is, nulls and directives apart: those name
-    nothing that could go (IgnoreUnmatchedNulls holds for maps that are merged, and decoding drops the rest)."""
-    if isinstance(value, dict) and any(key.startswith("$") for key in value):
-        return strategic_merge(node, {}, value)
-    if isinstance(value, list) and node.merge and node.merge_key:
-        element = node.element or ANY
-        kept = [item for item in value if not (isinstance(item, dict) and item.get(_PATCH) in ("delete", "replace"))]
-        return [_new(element, item) for item in kept]
+def _new(value: Any) -> Any:
+    """A value the object has nothing of yet: without nulls and directives, which name nothing that could go
+    (discardNullValuesFromPatch, dropDirectives)."""
+    if isinstance(value, dict):
+        if value.get(_PATCH) == "delete":
+            return None
+        return {
+            key: _new(held)
+            for key, held in value.items()
+            if held is not None and key not in (_PATCH, _RETAIN) and not key.startswith((_ORDER, _DELETE))
+        }
+    if isinstance(value, list):
+        return [new for new in map(_new, value) if new is not None]
     return value
 
 
@@ -97,7 +101,7 @@ def _merged(node: Type, held: Any, value: Any) -> Any:
         return strategic_merge(node, held, value)
     if isinstance(held, list) and isinstance(value, list) and node.merge:
         return _merge_list(node, held, value)
-    return value
+    return _new(value) if type(held) is not type(value) else value
 
 
 # ---- lists
@@ -116,7 +120,7 @@ def _ordered(node: Type, out: Json, patch: Json, key: str, order: Any) -> tuple[
     removed = patch.get(_DELETE + name)
     _check_order(child, given or [], order)
     if given is not None:
-        out[name] = before = _merge_list(child, before, given) if held is not None else _new(child, given)
+        out[name] = before = _merge_list(child, before, given) if held is not None else _new(given)
     if isinstance(removed, list):
         before = [item for item in before if item not in removed]
         out[name] = before
@@ -178,7 +182,7 @@ def _merge_list(node: Type, held: list[Any], patch: list[Any]) -> list[Any]:
         key = _key_of(node, item)
         at = next((place for place, each in enumerate(merged) if each.get(node.merge_key) == key), None)
         if at is None:
-            merged.append(_new(node.element or ANY, item))
+            merged.append(_new(item))
         else:
             merged[at] = strategic_merge(node.element or ANY, merged[at], item)
     return _normalized(node, merged, [_key_of(node, item) for item in changes], kept)
@@ -214,7 +218,8 @@ def _special(node: Type, held: list[Json], patch: list[Json]) -> tuple[list[Json
 def _normalized(node: Type, items: list[Any], wanted: list[Any], before: list[Any]) -> list[Any]:
     """Items named by the patch stand in its order; those that only the server has are put in where they stood among
     them (normalizeElementOrder, mergeSortedSlice)."""
-    named, others = [], []
+    named: list[Any] = []
+    others: list[Any] = []
     for item in items:
         (named if _key_of(node, item) in wanted else others).append(item)
     named.sort(key=lambda item: wanted.index(_key_of(node, item)))
