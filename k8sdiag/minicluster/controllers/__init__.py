@@ -13,18 +13,23 @@ from k8sdiag.clock import Clock
 from k8sdiag.minicluster.apiserver.request import User
 from k8sdiag.minicluster.client import Client
 from k8sdiag.minicluster.events import Recorder
+from k8sdiag.minicluster.kinds import Registry
 from k8sdiag.minicluster.loop import Loop
+from k8sdiag.minicluster.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a component of the control plane works with: a client of its own, the loop, time, chance, and its events."""
+    """What a component of the control plane works with: a client of its own, the loop, time, chance, its events, what
+    is served, and what pods and nodes use."""
 
     client: Client
     loop: Loop
     clock: Clock
     random: Random
     events: Recorder
+    registry: Registry
+    metrics: Metrics
 
 
 def user_of(component: str) -> User:
