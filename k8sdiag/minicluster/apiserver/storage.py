@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,6 +138,10 @@ def _reindex(index: dict[str, dict[str, None]], key: str, before: Iterable[str],
         index.setdefault(value, {})[key] = None
 
 
+def _nobody() -> None:
+    """Who is told of writes while nobody asked to be."""
+
+
 class Storage:
     """All tables and the one revision. Not for threads: one at a time, the file's writer apart."""
 
@@ -148,6 +152,7 @@ class Storage:
         self._pending: dict[tuple[str, str], Json | None] = {}
         self._committed = 1
         self._on_commit: Listeners = []
+        self._on_write: Callable[[], None] = _nobody
         self._disk = Disk(path) if path is not None else None
         if self._disk is not None:
             self._load(self._disk)
@@ -206,20 +211,22 @@ class Storage:
             raise errors.expired(f"too old resource version: {since} ({table.forgotten})")
         return table.since(since)
 
-    def snapshot(self, storage: str, namespace: str, revision: int) -> Placed:
-        """Keys and objects as they were at a revision, in order; 410 where that is no longer known."""
+    def snapshot(self, storage: str, namespace: str, revision: int, after: str = "") -> Placed:
+        """Keys and objects as they were at a revision, in order, from a key on; 410 where that is no longer known."""
         later = self.changes(storage, revision)
         table = self._table(storage)
         keys = table.within(namespace)
+        if after:
+            keys = keys[bisect_left(keys, after) :]
         if not later:
             return [(key, table.objects[key]) for key in keys]
-        then: dict[str, Json | None] = {}
+        held: dict[str, Json | None] = {key: table.objects[key] for key in keys}
+        prefix = f"{namespace}/" if namespace else ""
         for change in reversed(later):
-            then[key_of_object(change.obj)] = change.old
-        if namespace:
-            then = {key: obj for key, obj in then.items() if key.startswith(f"{namespace}/")}
-        held = {key: table.objects[key] for key in keys} | then
-        return sorted((key, obj) for key, obj in held.items() if obj is not None)
+            key = key_of_object(change.obj)
+            if key.startswith(prefix) and key >= after:
+                held[key] = change.old
+        return sorted(((key, obj) for key, obj in held.items() if obj is not None), key=itemgetter(0))
 
     def compact(self) -> None:
         """Forget changes that are older than a real server would keep; to be called now and then."""
@@ -262,6 +269,7 @@ class Storage:
             table.forget(0.0, KEEP_CHANGES)
         if self._disk is not None:
             self._pending[storage, key] = None if kind == DELETED else obj
+            self._on_write()
         for callback in table.subscribers:
             callback(kind, obj, old)
         if self._disk is None:
@@ -282,6 +290,10 @@ class Storage:
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Have `callback()` called whenever `durable` has grown."""
         self._on_commit.append(callback)
+
+    def on_write(self, callback: Callable[[], None]) -> None:
+        """Have `callback()` called whenever there is something to take to the file."""
+        self._on_write = callback
 
     def take(self) -> Batch | None:
         """What is yet to be written to the file, now the caller's to write; None where there is nothing."""
