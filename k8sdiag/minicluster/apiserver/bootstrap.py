@@ -9,6 +9,7 @@ from typing import Protocol
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.admission.default_storage_class import CLASSES as STORAGE_CLASSES
 from k8sdiag.minicluster.apiserver.admission.priority import CLASSES as PRIORITY_CLASSES
+from k8sdiag.minicluster.apiserver.bootstrap_rbac import default_objects
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 SERVICE_ADDRESS = "10.96.0.1"
@@ -36,6 +37,8 @@ def install(client: Writer) -> None:
     _ensure(client, "endpoints", _endpoints())
     _ensure(client, "endpointslices.discovery.k8s.io", _endpoint_slice())
     _ensure(client, STORAGE_CLASSES, _storage_class())
+    for plural, obj in default_objects():
+        _ensure(client, plural, obj)
 
 
 def _ensure(client: Writer, resource: str, obj: Json) -> None:
@@ -44,17 +47,17 @@ def _ensure(client: Writer, resource: str, obj: Json) -> None:
         client.create(resource, obj)
 
 
+_NODE_CRITICAL = "Used for system critical pods that must not be moved from their current node."
+_CLUSTER_CRITICAL = (
+    "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+)
+
+
 def _priority_classes() -> list[Json]:
-    about = {
-        "system-node-critical": (
-            2000001000,
-            "Used for system critical pods that must not be moved from their current node.",
-        ),
-        "system-cluster-critical": (
-            2000000000,
-            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
-        ),
-    }
+    about = (
+        ("system-cluster-critical", 2000000000, _CLUSTER_CRITICAL),
+        ("system-node-critical", 2000001000, _NODE_CRITICAL),
+    )
     return [
         {
             "apiVersion": "scheduling.k8s.io/v1",
@@ -63,7 +66,7 @@ def _priority_classes() -> list[Json]:
             "value": value,
             "description": text,
         }
-        for name, (value, text) in about.items()
+        for name, value, text in about
     ]
 
 

@@ -140,9 +140,9 @@ def in_scope(resource: Resource, quota: Json, obj: Json) -> bool:
 def _matches(scope: Json, spec: Json) -> bool:
     name = scope.get("scopeName")
     if name in ("Terminating", "NotTerminating"):
-        return (spec.get("activeDeadlineSeconds") is not None) == (name == "Terminating")
+        return bool((spec.get("activeDeadlineSeconds") is not None) == (name == "Terminating"))
     if name in ("BestEffort", "NotBestEffort"):
-        return best_effort(spec) == (name == "BestEffort")
+        return bool(best_effort(spec) == (name == "BestEffort"))
     if name == "PriorityClass":
         return _matches_priority(scope, spec.get("priorityClassName") or "")
     if name == "CrossNamespacePodAffinity":
