@@ -66,7 +66,8 @@ class _Deployments:
         if deployment is None:
             return None
         if not label_selector(deployment):
-            return self._selects_all(deployment)
+            self._selects_all(deployment)
+            return None
         sets = DeploymentSets(self._context, deployment, self._adoption.claim(deployment))
         if "deletionTimestamp" in deployment["metadata"]:
             sets.write_status(calculate(sets.deployment, sets.new, sets.all, sets.now))
@@ -119,10 +120,9 @@ class _Deployments:
         paused, known = bool(deployment["spec"].get("paused")), current is not None and current["reason"] == PAUSED
         if paused == known:
             return
-        words = (
-            ("DeploymentPaused", "Deployment is paused") if paused else ("DeploymentResumed", "Deployment is resumed")
-        )
-        entry = condition("Progressing", "Unknown", *words, sets.now)
+        word = "paused" if paused else "resumed"
+        reason, message = f"Deployment{word.capitalize()}", f"Deployment is {word}"
+        entry = condition("Progressing", "Unknown", reason, message, sets.now)
         status = deployment.get("status") or {}
         sets.write_status({**status, "conditions": conditions.put(conditions_of(deployment), entry)})
 

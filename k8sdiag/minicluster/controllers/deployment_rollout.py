@@ -71,7 +71,8 @@ def _shrink_healthy(sets: DeploymentSets, least: int) -> bool:
 
 def empty_old(sets: DeploymentSets) -> bool:
     """Recreate: every old replica set to nothing."""
-    return any([sets.change_size(entry, 0) for entry in active(sets.old)])
+    changed = [sets.change_size(entry, 0) for entry in active(sets.old)]
+    return any(changed)
 
 
 # ---- another size in the middle of a rollout

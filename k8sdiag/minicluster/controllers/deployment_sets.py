@@ -56,7 +56,9 @@ class DeploymentSets:
         annotations = renumbered(new, self.deployment, revision)
         patience = self.deployment["spec"].get("minReadySeconds", 0)
         if annotations != annotations_of(new) or new["spec"].get("minReadySeconds", 0) != patience:
-            spec = {**new["spec"], "minReadySeconds": patience}
+            spec = {name: value for name, value in new["spec"].items() if name != "minReadySeconds"}
+            if patience:
+                spec["minReadySeconds"] = patience
             meta = {**new["metadata"], "annotations": annotations}
             self.new = self._client.update("replicasets", {**new, "metadata": meta, "spec": spec})
             return

@@ -1,4 +1,5 @@
-"""What controllers ask of a pod: active, ready, available (pkg/api/v1/pod/util.go, pkg/controller/controller_utils.go)."""
+"""What controllers ask of a pod: active, ready, available (pkg/api/v1/pod/util.go,
+pkg/controller/controller_utils.go)."""
 
 from __future__ import annotations
 
