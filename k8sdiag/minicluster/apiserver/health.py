@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from k8sdiag.evidence import Json
 
 # What a 1.33 server checks; all of it is one process here, so what answers at all is well.
-_CHECKS = {
+CHECKS = {
     "healthz": (
         "ping",
         "log",
@@ -65,7 +65,7 @@ GIT_VERSION = "v1.33.0+k8sdiag"
 def check(path: str, query: Mapping[str, str], is_ready: bool) -> tuple[int, str] | None:
     """Status and text for a health path; None for a path that is none."""
     name, _, one = path.strip("/").partition("/")
-    checks = _CHECKS.get(name)
+    checks = CHECKS.get(name)
     if checks is None:
         return None
     ready = is_ready or name != "readyz"

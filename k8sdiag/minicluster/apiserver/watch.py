@@ -231,6 +231,13 @@ class Watches:
         if not table.count:
             del self._tables[watcher.resource.storage]
 
+    def end_all(self) -> None:
+        """The server stops."""
+        for table in list(self._tables.values()):
+            for watcher in table.all():
+                watcher.end()
+                self.close(watcher)
+
     def _deliver(self) -> None:
         """Pass on what has become safe."""
         if not self._dirty:

@@ -1,0 +1,316 @@
+"""The server on its socket: TLS, a request in, a response out, watches in chunks (apiserver/pkg/server).
+
+Each request goes: who asks, may they, what is asked; then a page, a review, a watch, a stream, or the handlers. Answers
+to writes wait until the write is safe on the disk. One request that fails costs one line in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from k8sdiag.minicluster.apiserver import errors, http_body, webhook_caller
+from k8sdiag.minicluster.apiserver.admission import NeedsWebhook, WebhookAnswer
+from k8sdiag.minicluster.apiserver.answering import transform, view_of
+from k8sdiag.minicluster.apiserver.authentication import ANONYMOUS, Authenticator, impersonate
+from k8sdiag.minicluster.apiserver.authorization import Authorizer, asked_of, refusal
+from k8sdiag.minicluster.apiserver.certificates import server_context
+from k8sdiag.minicluster.apiserver.commits import GroupCommit
+from k8sdiag.minicluster.apiserver.handlers import Handlers
+from k8sdiag.minicluster.apiserver.health import Counters
+from k8sdiag.minicluster.apiserver.http_protocol import HttpServer, Protocol
+from k8sdiag.minicluster.apiserver.metrics_pages import MetricsPages, Usage
+from k8sdiag.minicluster.apiserver.negotiation import (
+    GZIP_FROM,
+    JSON_TYPE,
+    Wanted,
+    compress,
+    encode,
+    is_pretty,
+    negotiate,
+)
+from k8sdiag.minicluster.apiserver.openapi import OpenApi
+from k8sdiag.minicluster.apiserver.pages import Pages
+from k8sdiag.minicluster.apiserver.request import Answer, Request, User
+from k8sdiag.minicluster.apiserver.reviews import Reviews
+from k8sdiag.minicluster.apiserver.routes import Route, find_resource, read_route
+from k8sdiag.minicluster.apiserver.security import Security
+from k8sdiag.minicluster.apiserver.watch import Watches
+from k8sdiag.minicluster.kinds import METRICS_GROUP
+
+LOG = logging.getLogger("k8sdiag.lab.apiserver")
+HANDSHAKE_SECONDS = 10.0
+BACKLOG = 4096
+_WRITES = frozenset(("create", "update", "patch", "delete", "deletecollection"))
+_MOST_WEBHOOKS = 64  # calls for one request; a chain longer than that goes in circles
+
+# A subresource that speaks in streams: the request as aiohttp has it, and what it means.
+Stream = Callable[[BaseRequest, Request], Awaitable[web.StreamResponse]]
+
+
+class ApiServer:
+    """HTTP for the handlers. `streams` are the connect subresources by `pods/exec`; whoever knows them adds them."""
+
+    def __init__(self, handlers: Handlers, security: Security, usage: Usage, openapi: OpenApi | None = None) -> None:
+        backend = handlers.backend
+        self.streams: dict[str, Stream] = {}
+        self.counters = Counters()
+        self.is_ready = False
+        self.authorizer = Authorizer(backend.storage)
+        self.authenticator = Authenticator(backend.storage, security.signer, security.tokens)
+        self.watches = Watches(backend.storage, backend.clock, backend.random)
+        self._handlers, self._backend, self._security = handlers, backend, security
+        self._registry, self._storage = backend.registry, backend.storage
+        self._reviews = Reviews(self.authorizer, self.authenticator, backend.clock)
+        self._metrics = MetricsPages(backend.storage, usage)
+        openapi = openapi or OpenApi(backend.registry)
+        self._pages = Pages(
+            backend.registry, backend.storage, security.signer, openapi, self.counters, lambda: self.is_ready
+        )
+        self._commits: GroupCommit | None = None
+        self._http: HttpServer | None = None
+        self._listening: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- coming and going
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen; the URL for clients. Raises OSError where the port is taken."""
+        loop = asyncio.get_running_loop()
+        self._commits = GroupCommit(self._storage)
+        self._http = HttpServer(self._serve)
+        listener = _listener(host, port)
+        self._listening = await loop.create_server(
+            self._http,
+            sock=listener,
+            ssl=server_context(self._security.pair, self._security.authority, self._security.folder),
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            ssl_shutdown_timeout=2.0,
+            backlog=BACKLOG,
+        )
+        self._tasks = [loop.create_task(self._commits.run()), loop.create_task(self._tick())]
+        shown = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else host  # noqa: S104
+        url = f"https://{f'[{shown}]' if ':' in shown and '[' not in shown else shown}:{listener.getsockname()[1]}"
+        self._pages.at(url)
+        return url
+
+    async def stop(self) -> None:
+        """Stop listening, end what is open, and stop writing; closing the storage writes what is left."""
+        if self._listening is not None:
+            self._listening.close()
+        self.watches.end_all()
+        if self._http is not None:
+            await self._http.shutdown(1.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.watches.tick()
+
+    # ---- one request
+
+    async def _serve(self, http: BaseRequest) -> web.StreamResponse:
+        """Whatever happens, an answer."""
+        route = read_route(http.method, http.raw_path)
+        try:
+            return await self._answer(http, route)
+        except errors.ApiError as error:
+            response = self._refuse(http, route, error)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 (one request's fault must not be the server's)
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            LOG.error(  # noqa: TRY400 (one line, no traceback)
+                "%s %s: %s: %s (%s:%s)",
+                *(http.method, route.path[:200], type(error).__name__, error, where.filename, where.lineno),
+            )
+            response = self._refuse(http, route, errors.internal(str(error) or type(error).__name__))
+        return response
+
+    async def _answer(self, http: BaseRequest, route: Route) -> web.StreamResponse:
+        user = self._user(http)
+        if not (route.path.startswith("/swagger-ui") and not route.plural):  # a page without secrets
+            asked = asked_of(route)
+            decision = self.authorizer.decide(user, asked)
+            if not decision.allowed:
+                raise refusal(user, asked, decision.reason)
+        if not route.plural:
+            return self._page(http, route)
+        resource, below = find_resource(route, self._registry)
+        request = Request(
+            verb=route.verb,
+            resource=resource,
+            user=user,
+            namespace=route.namespace,
+            name=route.name if route.verb not in ("list", "watch", "deletecollection") else "",
+            subresource=route.subresource,
+            query=route.query,
+            user_agent=http.headers.get("User-Agent", ""),
+        )
+        if route.is_connect:
+            stream = self.streams.get(f"{route.plural}/{route.subresource}")
+            if stream is None:
+                raise errors.ApiError(501, "NotImplemented", f"{route.plural}/{route.subresource} is not served here")
+            return await stream(http, request)
+        wanted = negotiate(http.headers.get("Accept", ""))
+        if route.verb == "watch":
+            return await self._watch(http, request, wanted)
+        if route.verb in _WRITES:
+            kind = below.kind if below is not None else "DeleteOptions" if "delete" in route.verb else resource.kind
+            await http_body.read_into(request, http, kind)
+        answer = await self._ask(request)
+        return self._encode(http, request, answer, wanted)
+
+    def _user(self, http: BaseRequest) -> User:
+        headers = http.headers
+        protocol = http.protocol
+        certified = protocol.certified_user if isinstance(protocol, Protocol) else None
+        user = certified or self._known(headers.get("Authorization", ""))
+        if any(name.startswith("Impersonate-") for name in headers):
+            return impersonate(user, headers.items(), self.authorizer)
+        return user
+
+    def _known(self, authorization: str) -> User:
+        return self.authenticator.authenticate(authorization, None) if authorization else ANONYMOUS
+
+    async def _ask(self, request: Request) -> Answer:
+        """The answer of whoever knows it; a write's when it is safe."""
+        if self._reviews.answers(request):
+            return self._reviews.review(request)
+        if request.resource.group == METRICS_GROUP:
+            return self._metrics.answer(request)
+        answer = await self._handle(request)
+        if request.verb in _WRITES and self._commits is not None:
+            await self._commits.wait(self._storage.revision)
+        return answer
+
+    async def _handle(self, request: Request) -> Answer:
+        """Ask the handlers, and the webhooks they need, until there is an answer."""
+        try:
+            return self._handlers.handle(request)
+        except NeedsWebhook as needed:
+            first = needed.call
+        answers: dict[str, WebhookAnswer] = {first.key: await webhook_caller.call(first)}
+        for _ in range(_MOST_WEBHOOKS):
+            try:
+                return self._handlers.handle(request, answers)
+            except NeedsWebhook as needed:
+                wanted = needed.call
+            answers[wanted.key] = await webhook_caller.call(wanted)
+        raise errors.internal("admission webhooks go on asking for each other")
+
+    # ---- answers
+
+    def _page(self, http: BaseRequest, route: Route) -> web.StreamResponse:
+        headers = http.headers
+        page = self._pages.find(route, headers.get("Accept", ""), headers.get("User-Agent", ""))
+        self._count(route, page.status)
+        if page.location:
+            return web.Response(status=page.status, headers={"Location": page.location})
+        sent = {"Content-Type": page.content_type, "Cache-Control": "no-cache, private", "Vary": "Accept"}
+        if page.etag:
+            sent["ETag"] = f'"{page.etag}"'
+            if page.etag in headers.get("If-None-Match", ""):
+                return web.Response(status=304, headers=sent)
+        return web.Response(status=page.status, body=self._packed(http, page.body, sent), headers=sent)
+
+    def _encode(self, http: BaseRequest, request: Request, answer: Answer, wanted: Wanted) -> web.Response:
+        body = answer.body
+        if wanted.transform:
+            body = transform(body, request.resource, wanted, request.query, self._backend.clock)
+        pretty = is_pretty(request.query, request.user_agent)
+        response = self._response(http, answer.code, encode(body, wanted.media, pretty), wanted.media)
+        for warning in answer.warnings:
+            response.headers.add("Warning", f"299 - {_quoted(warning)}")
+        key = (request.verb, request.resource.plural, answer.code)
+        self.counters.requests[key] += 1
+        return response
+
+    def _refuse(self, http: BaseRequest, route: Route, error: errors.ApiError) -> web.Response:
+        """A Status, in JSON or YAML."""
+        media = JSON_TYPE
+        with suppress(errors.ApiError):  # who accepts nothing we have still learns why
+            media = negotiate(http.headers.get("Accept", "")).media
+        agent = http.headers.get("User-Agent", "")
+        response = self._response(http, error.code, encode(error.status(), media, is_pretty(route.query, agent)), media)
+        seconds = (error.details or {}).get("retryAfterSeconds")
+        if seconds:
+            response.headers["Retry-After"] = str(seconds)
+        self._count(route, error.code)
+        return response
+
+    def _response(self, http: BaseRequest, code: int, body: bytes, media: str) -> web.Response:
+        headers = {"Content-Type": media, "Cache-Control": "no-cache, private"}
+        return web.Response(status=code, body=self._packed(http, body, headers), headers=headers)
+
+    @staticmethod
+    def _packed(http: BaseRequest, body: bytes, headers: dict[str, str]) -> bytes:
+        if len(body) < GZIP_FROM or "gzip" not in http.headers.get("Accept-Encoding", ""):
+            return body
+        headers["Content-Encoding"] = "gzip"
+        headers["Vary"] = "Accept-Encoding"
+        return compress(body)
+
+    def _count(self, route: Route, code: int) -> None:
+        self.counters.requests[route.verb, route.plural if code != 404 else "", code] += 1
+
+    async def _watch(self, http: BaseRequest, request: Request, wanted: Wanted) -> web.StreamResponse:
+        """Events as they come, until the watch or its reader ends."""
+        if wanted.media != JSON_TYPE:
+            raise errors.not_acceptable((f"{JSON_TYPE};stream=watch",))
+        view = view_of(request.resource, wanted, request.query, self._backend.clock)
+        watcher = self.watches.open(request, view)
+        self.counters.watches += 1
+        self.counters.requests["watch", request.resource.plural, 200] += 1
+        news = asyncio.Event()
+        watcher.wake = news.set
+        protocol = http.protocol
+        if isinstance(protocol, Protocol):
+            protocol.on_lost = news.set
+        response = web.StreamResponse(headers={"Content-Type": JSON_TYPE, "Cache-Control": "no-cache, private"})
+        try:
+            await response.prepare(http)
+            while http.transport is not None:
+                batch = watcher.take()
+                if batch:
+                    await response.write(b"".join(batch))
+                elif watcher.ended:
+                    await response.write_eof()
+                    break
+                else:
+                    await news.wait()
+                    news.clear()
+        finally:
+            self.counters.watches -= 1
+            self.watches.close(watcher)
+            if isinstance(protocol, Protocol):
+                protocol.on_lost = None
+        return response
+
+
+def _quoted(text: str) -> str:
+    """A header's quoted string."""
+    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
