@@ -69,6 +69,7 @@ def build() -> typer.Typer:
     import typer
 
     from k8sdiag.cli.diagnose import check, pod
+    from k8sdiag.cli.lab import app as lab
     from k8sdiag.cli.playbooks import app as playbooks
     from k8sdiag.cli.scan import scan
 
@@ -82,6 +83,7 @@ def build() -> typer.Typer:
     app.command()(pod)
     app.command()(check)
     app.command()(scan)
+    app.add_typer(lab, name="lab")
     app.add_typer(playbooks, name="playbooks")
 
     @app.callback(invoke_without_command=True, help=HELP)

@@ -14,13 +14,13 @@ from k8sdiag.cli.options import (
     FailOn,
     From,
     Kubeconfig,
+    Lab,
     Namespace,
     Output,
     Playbooks,
     RequestTimeout,
 )
 from k8sdiag.kinds import parse_kind
-from k8sdiag.quantity import parse_duration
 
 if TYPE_CHECKING:
     from k8sdiag.cli.sources import Source
@@ -33,6 +33,7 @@ def pod(
     at: At = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    lab: Lab = False,
     request_timeout: RequestTimeout = "5s",
     output: Output = "text",
     fail_on: FailOn = "error",
@@ -46,7 +47,9 @@ def pod(
 
       k8sdiag pod api --from recordings/crash-app -o json
     """
-    source = _source(recording, at, context, kubeconfig, namespace, request_timeout)
+    from k8sdiag.cli.sources import source_of
+
+    source = source_of(recording, at, context, kubeconfig, namespace, request_timeout, lab)
     kind, _, rest = name.rpartition("/")
     if kind and kind not in ("pod", "pods", "po"):
         raise typer.BadParameter(f"{name!r} is no pod: use `k8sdiag check {name}`")
@@ -68,6 +71,7 @@ def check(
     at: At = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    lab: Lab = False,
     request_timeout: RequestTimeout = "5s",
     output: Output = "text",
     fail_on: FailOn = "error",
@@ -86,7 +90,9 @@ def check(
 
       k8sdiag check -f manifests/
     """
-    source = _source(recording, at, context, kubeconfig, namespace, request_timeout)
+    from k8sdiag.cli.sources import source_of
+
+    source = source_of(recording, at, context, kubeconfig, namespace, request_timeout, lab)
     if bool(subjects) == bool(filename):
         raise typer.BadParameter("name what to check (deployment/web), or a manifest with -f")
     if filename:
@@ -118,24 +124,6 @@ def _kind(word: str) -> str:
     if kind is None:
         raise typer.BadParameter(f"{word!r} is no kind that k8sdiag knows (pod, deployment, service, node ...)")
     return kind.kind
-
-
-def _source(
-    recording: Path | None,
-    at: str | None,
-    context: str | None,
-    kubeconfig: str | None,
-    namespace: str | None,
-    limit: str,
-) -> Source:
-    from k8sdiag.cli.sources import Source
-
-    timeout = parse_duration(limit)
-    if not timeout:
-        raise typer.BadParameter(f"{limit!r} is no duration such as 5s", param_hint="--request-timeout")
-    if at and not recording:
-        raise typer.BadParameter("--at needs a recording (--from)")
-    return Source(recording, at, context, kubeconfig, namespace, timeout)
 
 
 def _diagnose(

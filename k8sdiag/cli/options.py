@@ -56,6 +56,9 @@ Context = Annotated[
 Kubeconfig = Annotated[
     str | None, typer.Option(metavar="FILE", help="Path to the kubeconfig file.", rich_help_panel=SOURCE)
 ]
+Lab = Annotated[
+    bool, typer.Option("--lab", help="The running lab (`k8sdiag lab up`) instead of a cluster.", rich_help_panel=SOURCE)
+]
 Namespace = Annotated[
     str | None,
     typer.Option("--namespace", "-n", metavar="NAME", help="The namespace; by default the context's.",

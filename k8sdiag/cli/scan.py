@@ -12,12 +12,12 @@ from k8sdiag.cli.options import (
     FailOn,
     From,
     Kubeconfig,
+    Lab,
     Namespace,
     Output,
     Playbooks,
     RequestTimeout,
 )
-from k8sdiag.quantity import parse_duration
 
 
 def scan(
@@ -29,6 +29,7 @@ def scan(
     at: At = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    lab: Lab = False,
     request_timeout: RequestTimeout = "5s",
     output: Output = "text",
     fail_on: FailOn = "error",
@@ -47,14 +48,11 @@ def scan(
       k8sdiag scan --from recordings/evict-memory
     """
     from k8sdiag.cli.answers import exit_code, show
-    from k8sdiag.cli.sources import Source, load_playbooks, look_wide
+    from k8sdiag.cli.sources import load_playbooks, look_wide, source_of
     from k8sdiag.scan import scan as scan_snapshot
 
-    timeout = parse_duration(request_timeout)
-    if not timeout:
-        raise typer.BadParameter(f"{request_timeout!r} is no duration such as 5s", param_hint="--request-timeout")
+    source = source_of(recording, at, context, kubeconfig, namespace, request_timeout, lab)
     rules = load_playbooks(playbooks or [])
-    source = Source(recording, at, context, kubeconfig, namespace, timeout)
     snapshot, chosen = look_wide(source, all_namespaces)
     report = scan_snapshot(snapshot, "" if all_namespaces else chosen, rules)
     show(report, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,45 @@ class Source:
     kubeconfig: str | None = None
     namespace: str | None = None
     timeout: float = 5.0
+
+
+def source_of(
+    recording: Path | None,
+    at: str | None,
+    context: str | None,
+    kubeconfig: str | None,
+    namespace: str | None,
+    limit: str,
+    lab: bool,
+) -> Source:
+    """The flags of a command as a Source, or wrong usage."""
+    import typer
+
+    from k8sdiag.quantity import parse_duration
+
+    timeout = parse_duration(limit)
+    if not timeout:
+        raise typer.BadParameter(f"{limit!r} is no duration such as 5s", param_hint="--request-timeout")
+    if at and not recording:
+        raise typer.BadParameter("--at needs a recording (--from)")
+    if lab:
+        if recording or context or kubeconfig:
+            raise typer.BadParameter("--lab says where to look, and so does --from, --context or --kubeconfig")
+        kubeconfig = _lab_kubeconfig()
+    return Source(recording, at, context, kubeconfig, namespace, timeout)
+
+
+def _lab_kubeconfig() -> str:
+    from k8sdiag.minicluster.folder import DEFAULT_NAME, folder
+
+    name = os.environ.get("K8SDIAG_LAB") or DEFAULT_NAME
+    try:
+        found = folder(name, os.environ)
+    except ValueError as problem:
+        raise CouldNotLook(f"K8SDIAG_LAB: {problem}") from None
+    if not found.running():
+        raise CouldNotLook(f"the lab {name!r} does not run: `k8sdiag lab up` starts it")
+    return str(found.kubeconfig)
 
 
 def load_playbooks(folders: Iterable[Path]) -> list[Playbook]:

@@ -1,0 +1,87 @@
+"""The mini-cluster: its parts put together, in one thread and on one clock.
+
+`MiniCluster(ManualClock(0), seed=1).start()` is a whole cluster that stands still until it is stepped; the same with
+SystemClock and a file is what `k8sdiag lab up` runs behind HTTP (`hosting.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from k8sdiag.clock import Clock
+from k8sdiag.minicluster.apiserver import bootstrap, customresources
+from k8sdiag.minicluster.apiserver.handlers import Handlers
+from k8sdiag.minicluster.apiserver.request import ADMIN, APISERVER, User
+from k8sdiag.minicluster.apiserver.storage import Storage
+from k8sdiag.minicluster.client import Client
+from k8sdiag.minicluster.controllers import Context, controllers, user_of
+from k8sdiag.minicluster.events import Recorder
+from k8sdiag.minicluster.kinds import Registry
+from k8sdiag.minicluster.loop import Loop
+from k8sdiag.minicluster.metrics import Metrics
+from k8sdiag.minicluster.nodes.agent import Agents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
+
+
+class MiniCluster:
+    """An API server without HTTP; with `start`, also the scheduler, the controllers and nodes.
+
+    `path` is the file that keeps the state; without one it is gone with the process. Two clusters with the same seed,
+    clock and requests are the same to the byte.
+    """
+
+    def __init__(self, clock: Clock, seed: int = 0, path: Path | None = None) -> None:
+        self.clock = clock
+        self.random = Random(seed)  # noqa: S311 (names and uids, no secrets)
+        self.registry = Registry()
+        self.storage = Storage(clock, path)
+        self.loop = Loop(clock, self.random)
+        self.agents = Agents()
+        self.metrics = Metrics(clock, self.agents)
+        self.handlers = Handlers(self.registry, self.storage, clock, self.random)
+        customresources.serve(self.registry, self.storage, self.loop, self.client(APISERVER, "kube-apiserver"))
+        bootstrap.install(self.client(APISERVER, "kube-apiserver"))
+
+    def start(self, nodes: int = 1, without: Iterable[str] = ()) -> MiniCluster:
+        """Set the control plane going, and that many nodes that run what is bound to them. `without` are the names of
+        controllers to leave out, `scheduler` among them."""
+        from k8sdiag.minicluster import scheduler
+        from k8sdiag.minicluster.nodes import stand_in
+
+        out = frozenset(without)
+        for name, start in controllers():
+            if name not in out:
+                start(self.context(user_of(name), name))
+        if "scheduler" not in out:
+            scheduler.start(self.context(SCHEDULER, "default-scheduler"))
+        if nodes:
+            stand_in.register(self.context(ADMIN, "kubelet"), nodes, self.agents)
+        return self
+
+    def context(self, user: User, component: str) -> Context:
+        """What a component of that name works with."""
+        client = self.client(user, component)
+        recorder = Recorder(client, self.clock, component)
+        return Context(client, self.loop, self.clock, self.random, recorder, self.registry, self.metrics)
+
+    def client(self, user: User = ADMIN, agent: str = "k8sdiag-lab") -> Client:
+        """Access for a user, without sockets."""
+        return Client(self.handlers, user, agent)
+
+    def settle(self) -> None:
+        """Do all that is due now, without moving time."""
+        self.loop.settle()
+
+    def run_for(self, seconds: float) -> None:
+        """Step through that much time (only with a ManualClock)."""
+        self.loop.run_for(seconds)
+
+    def close(self) -> None:
+        """Write what is pending and let go of the file."""
+        self.storage.close()
