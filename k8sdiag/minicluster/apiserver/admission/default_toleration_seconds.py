@@ -18,11 +18,13 @@ def handles(verb: str, resource: Resource, subresource: str) -> bool:
 
 
 def mutate(attributes: Attributes, _: Context) -> None:
-    spec = (attributes.obj or {})["spec"]
+    pod = attributes.obj or {}
+    spec = pod["spec"]
     tolerations = spec.get("tolerations") or []
     missing = [key for key in _KEYS if not any(_tolerates(toleration, key) for toleration in tolerations)]
     if missing:
-        spec["tolerations"] = [*tolerations, *map(_toleration, missing)]
+        # A patch leaves what it does not touch shared with the stored pod.
+        pod["spec"] = {**spec, "tolerations": [*tolerations, *map(_toleration, missing)]}
 
 
 def _tolerates(toleration: Json, key: str) -> bool:

@@ -72,9 +72,8 @@ def _pods(attributes: Attributes, context: Context, node: str) -> None:
             raise refusal(attributes, f'node "{node}" can only delete pods with spec.nodeName set to itself')
     elif verb == "update" and below == "status":
         if not own:
-            raise refusal(
-                attributes, f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
-            )
+            why = "can only update pod status for pods with spec.nodeName set to itself"
+            raise refusal(attributes, f'node "{node}" {why}')
         if (attributes.obj or {})["metadata"].get("labels") != pod["metadata"].get("labels"):
             raise refusal(attributes, f'node "{node}" cannot update labels through pod status')
     elif verb == "create" and below == "eviction":

@@ -23,9 +23,11 @@ def mutate(attributes: Attributes, context: Context) -> None:
     spec = pod["spec"]
     if attributes.verb == "update":
         before = (attributes.old or {}).get("spec") or {}
-        for key in ("priority", "preemptionPolicy"):
-            if spec.get(key) is None and before.get(key) is not None:
-                spec[key] = before[key]
+        lost = [
+            key for key in ("priority", "preemptionPolicy") if spec.get(key) is None and before.get(key) is not None
+        ]
+        if lost:
+            pod["spec"] = {**spec, **{key: before[key] for key in lost}}
         return
     found = _class_of(attributes, context, spec)
     value, policy = (found["value"], found.get("preemptionPolicy")) if found else (0, None)

@@ -24,6 +24,10 @@ def mutate(attributes: Attributes, context: Context) -> None:
     spec = service.get("spec")
     if not isinstance(spec, dict):
         return
+    # A patch leaves what it does not touch shared with the stored Service.
+    spec = service["spec"] = {**spec}
+    if spec.get("ports"):
+        spec["ports"] = [{**port} for port in spec["ports"]]
     addresses = _addresses(context)
     try:
         if attributes.verb == "update" and attributes.old is not None:
