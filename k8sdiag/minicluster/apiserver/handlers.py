@@ -11,12 +11,16 @@ from k8sdiag.minicluster.apiserver import creating, deleting, errors, listing, p
 from k8sdiag.minicluster.apiserver.admission import Admission, Context, WebhookAnswer
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
 from k8sdiag.minicluster.apiserver.request import Answer, Request
+from k8sdiag.minicluster.apiserver.schema import Schemas
 from k8sdiag.minicluster.apiserver.storage import Storage
+from k8sdiag.minicluster.apiserver.watch import Watches
 from k8sdiag.minicluster.kinds import Registry
 
 _NONE: Mapping[str, WebhookAnswer] = MappingProxyType({})
 
-_VERBS: Mapping[str, Callable[[Backend, Request, Answers], Answer]] = {
+Handler = Callable[[Backend, Request, Answers], Answer]
+
+_VERBS: Mapping[str, Handler] = {
     "get": reading.get,
     "list": listing.list_objects,
     "create": creating.create,
@@ -28,11 +32,12 @@ _VERBS: Mapping[str, Callable[[Backend, Request, Answers], Answer]] = {
 
 
 class Handlers:
-    """The API server, as far as single requests go; watches are `watch.py`'s."""
+    """The API server, as far as single requests go, and its watches."""
 
     def __init__(self, registry: Registry, storage: Storage, clock: Clock, random: Random) -> None:
         admission = Admission(Context(storage, registry, clock, random))
-        self.backend = Backend(registry, storage, admission, clock, random)
+        self.backend = Backend(registry, storage, Schemas(), admission, clock, random)
+        self.watches = Watches(storage, clock, random)
 
     def handle(self, request: Request, answers: Answers = _NONE) -> Answer:
         """Raises ApiError where it refuses, and NeedsWebhook where a webhook must be asked first: ask, and handle the

@@ -1,32 +1,89 @@
 """What the server does of its own to an object that is being written, kind by kind (pkg/registry/*/*/strategy.go):
-status and spec each have their own door, and `metadata.generation` counts changes of what is wanted."""
+spec and status each have their own door, `metadata.generation` counts changes of what is wanted, and some kinds may do
+what others may not."""
 
 from __future__ import annotations
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.apiserver.strategy.generation import first_generation, next_generation
+from k8sdiag.minicluster.apiserver.strategy.parts import parts, reset_create, reset_update
 from k8sdiag.minicluster.kinds import Resource
 
+__all__ = ["parts", "reset_create", "reset_update"]
 
-def prepare_create(resource: Resource, obj: Json) -> None:
-    """Change a new object, which is the handler's own, in place."""
-    if "status" in resource.subresources and resource.plural != "nodes":
-        obj.pop("status", None)
-    if "spec" in obj and "status" in resource.subresources:
-        obj["metadata"]["generation"] = 1
+DELETE_DEPENDENTS, ORPHAN_DEPENDENTS, UNSUPPORTED = "DeleteDependents", "OrphanDependents", "Unsupported"
+
+_CREATED_BY_UPDATE = frozenset(
+    (
+        *("services", "endpoints", "events", "limitranges", "leases.coordination.k8s.io"),
+        *(f"{name}.rbac.authorization.k8s.io" for name in ("roles", "rolebindings", "clusterroles")),
+        "clusterrolebindings.rbac.authorization.k8s.io",
+    )
+)
+_NEEDS_VERSION = frozenset(
+    (
+        *("leases.coordination.k8s.io", "poddisruptionbudgets.policy", "runtimeclasses.node.k8s.io"),
+        *("csinodes.storage.k8s.io", "csidrivers.storage.k8s.io", "csistoragecapacities.storage.k8s.io"),
+        *("volumeattachments.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io"),
+        "apiservices.apiregistration.k8s.io",
+        *(
+            f"{name}.admissionregistration.k8s.io"
+            for name in (
+                "mutatingwebhookconfigurations",
+                "validatingwebhookconfigurations",
+                "validatingadmissionpolicies",
+                "validatingadmissionpolicybindings",
+            )
+        ),
+    )
+)
+_RETURNED = frozenset(
+    (
+        *("pods", "services", "serviceaccounts", "persistentvolumes", "persistentvolumeclaims", "podtemplates"),
+        *("resourcequotas", "namespaces"),
+    )
+)
+_COLLECTION = {
+    "events": UNSUPPORTED,
+    "replicationcontrollers": ORPHAN_DEPENDENTS,
+    "jobs.batch": ORPHAN_DEPENDENTS,
+}
 
 
-def prepare_update(_resource: Resource, obj: Json, old: Json, subresource: str) -> None:
-    """Change the new state of an object, whose top level and metadata are the handler's own, in place."""
-    if subresource == "status":
-        status = obj.get("status")
-        for key in [key for key in obj if key not in ("metadata", "status")]:
-            del obj[key]
-        obj |= {key: value for key, value in old.items() if key not in ("metadata", "status")}
-        if status is not None:
-            obj["status"] = status
-    elif "status" in old:
-        obj["status"] = old["status"]
-    else:
-        obj.pop("status", None)
-    if "generation" in old["metadata"] and obj.get("spec") != old.get("spec"):
-        obj["metadata"]["generation"] = old["metadata"]["generation"] + 1
+def prepare_create(kept: Resource, obj: Json) -> None:
+    """Change a new object, whose top level and metadata are the handler's own."""
+    first_generation(kept, obj)
+
+
+def prepare_update(kept: Resource, obj: Json, old: Json, subresource: str) -> None:
+    """Change the new state of an object, whose top level and metadata are the handler's own."""
+    next_generation(kept, obj, old, subresource)
+
+
+def creates_on_update(kept: Resource) -> bool:
+    """May a PUT create an object of this kind?"""
+    return kept.storage in _CREATED_BY_UPDATE
+
+
+def updates_unconditionally(kept: Resource) -> bool:
+    """May an update leave the resourceVersion out?"""
+    return bool(kept.definition) and kept.storage not in _NEEDS_VERSION
+
+
+def returns_deleted(kept: Resource) -> bool:
+    """Is the object the answer to its deletion, and not a Status?"""
+    return kept.storage in _RETURNED
+
+
+def collection_policy(kept: Resource) -> str:
+    """What becomes of dependents when a deletion does not say."""
+    return _COLLECTION.get(kept.storage, DELETE_DEPENDENTS)
+
+
+def pod_grace(pod: Json, wanted: int | None) -> int:
+    """How long a Pod has to end (pkg/registry/core/pod/strategy.go CheckGracefulDelete)."""
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    if not spec.get("nodeName") or status.get("phase") in ("Failed", "Succeeded"):
+        return 0
+    period = wanted if wanted is not None else spec.get("terminationGracePeriodSeconds") or 0
+    return 1 if period < 0 else int(period)
