@@ -13,6 +13,7 @@ from k8sdiag.minicluster.apiserver.backend import Answers, Backend
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.minicluster.apiserver.schema import Schemas
 from k8sdiag.minicluster.apiserver.storage import Storage
+from k8sdiag.minicluster.apiserver.subresources import Subresources
 from k8sdiag.minicluster.apiserver.watch import Watches
 from k8sdiag.minicluster.kinds import Registry
 
@@ -38,10 +39,14 @@ class Handlers:
         admission = Admission(Context(storage, registry, clock, random))
         self.backend = Backend(registry, storage, Schemas(), admission, clock, random)
         self.watches = Watches(storage, clock, random)
+        self.subresources = Subresources()
 
     def handle(self, request: Request, answers: Answers = _NONE) -> Answer:
         """Raises ApiError where it refuses, and NeedsWebhook where a webhook must be asked first: ask, and handle the
         request again with all answers so far."""
+        answer = self.subresources.handle(self.backend, request, answers)
+        if answer is not None:
+            return answer
         handler = _VERBS.get(request.verb)
         if handler is None:
             raise errors.method_not_allowed(request.resource, request.verb)
