@@ -15,6 +15,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.controllers import Context
+from k8sdiag.minicluster.controllers.node_ipam import node_addresses
 from k8sdiag.minicluster.events import Recorder
 from k8sdiag.minicluster.nodes import node_objects
 from k8sdiag.minicluster.nodes.agent import Agents
@@ -23,7 +24,7 @@ from k8sdiag.minicluster.nodes.node_objects import Shape
 from k8sdiag.minicluster.nodes.pod_status import SANDBOX, Place, Standing, back_off, standing, status_of, stopped
 from k8sdiag.minicluster.nodes.stand_in_agent import FollowedLogs, StandInAgent
 
-_FEW_NODES = 50  # of more, the events of registering are left out
+_FEW_NODES = 50  # of more, what a kubelet writes of itself at its start is left out
 _FLOOD = 60  # pods that start at the same time; then a pod goes straight to Running, without events
 _STOP = 0.5  # what a container takes to end when it is told to
 
@@ -72,9 +73,12 @@ class StandIn:
         self._agents.add(name, StandInAgent(name, self._client, self._clock, self._logs))
         made = self._client.find("nodes", "", name)
         if made is None:
-            made = self._client.create("nodes", node_objects.node(name, address, shape, now))
-            self._client.create("csinodes", node_objects.csi_node(made))
+            fresh = node_objects.node(name, address, shape, now)
+            if not announce:  # the address range that the node controller would give it, without asking
+                fresh["spec"] |= node_addresses(index)
+            made = self._client.create("nodes", fresh)
             if announce:
+                self._client.create("csinodes", node_objects.csi_node(made))
                 self._announce(name)
         for pod in self._client.on_node(name):
             self._queue.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
@@ -137,7 +141,7 @@ class StandIn:
         now = self._clock.now()
         if pod["metadata"].get("deletionTimestamp"):
             return self._delete(key, pod, now)
-        if pod["status"].get("phase") in ("Succeeded", "Failed"):
+        if _phase(pod) in ("Succeeded", "Failed"):
             return None
         held = self._pods.get(key)
         if held is None or held.uid != pod["metadata"]["uid"]:
@@ -153,7 +157,7 @@ class StandIn:
 
     def _admit(self, key: Key, pod: Json, now: float) -> _Pod:
         """A pod that the node has not seen before, or had before the lab was started again."""
-        status, node = pod["status"], pod["spec"]["nodeName"]
+        status, node = pod.get("status") or {}, pod["spec"]["nodeName"]
         begun = parse_time(status.get("startTime"))
         self._starting.append(now)
         while self._starting and self._starting[0] < now - 1.0:
@@ -174,7 +178,7 @@ class StandIn:
         if pool is None:
             known = self._client.find("nodes", "", node)
             cidr = (known or {}).get("spec", {}).get("podCIDR", "")
-            pool = self._addresses[node] = _Addresses(cidr or f"10.244.{self._names.index(node) % 256}.0/24")
+            pool = self._addresses[node] = _Addresses(cidr or node_addresses(self._names.index(node))["podCIDR"])
         return pool
 
     def _tell(self, pod: Json, stands: Standing, held: _Pod) -> None:
@@ -202,7 +206,7 @@ class StandIn:
         asked = parse_time(meta["deletionTimestamp"]) or now
         grace = float(meta.get("deletionGracePeriodSeconds") or 0)
         held = self._pods.get(key)
-        over = pod["status"].get("phase") in ("Succeeded", "Failed")
+        over = _phase(pod) in ("Succeeded", "Failed")
         if held is not None and not over and grace:
             if not held.killing:
                 held.killing = True
@@ -231,7 +235,7 @@ class StandIn:
                 self._recorder(pod["spec"]["nodeName"]).event(pod, "Normal", "Killing", text, field_path=path)
 
     def _write(self, pod: Json, status: Json) -> Json:
-        if status == pod["status"]:
+        if status == pod.get("status"):
             return pod
         return self._client.update("pods", {**pod, "status": status}, subresource="status")
 
@@ -260,6 +264,10 @@ class _Addresses:
         self._used.discard(address)
 
 
+def _phase(pod: Json) -> str:
+    return str((pod.get("status") or {}).get("phase", ""))
+
+
 def _matters(pod: Json, old: Json) -> bool:
     """Whether a change is for the node to act on; its own status updates are not."""
     one, other = pod["metadata"], old["metadata"]
@@ -285,6 +293,6 @@ def register(
         if with_control_plane and index == 0:
             own = node_objects.control_plane(own)
         stand_in.add(f"node{index + 1}", index, own, announce=count <= _FEW_NODES)
-    for index in range(count):
+    for index in range(min(count, _FEW_NODES)):  # the others have their turn when it comes
         stand_in.beat(f"node{index + 1}")
     return stand_in
