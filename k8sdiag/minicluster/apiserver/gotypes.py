@@ -44,6 +44,12 @@ ALWAYS: Mapping[str, Mapping[str, Any]] = {
     "NodeDaemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
     "Endpoint": {"conditions": {}},
     "IngressServiceBackend": {"port": {}},
+    "PodCondition": {"lastProbeTime": None, "lastTransitionTime": None},
+    "EndpointSlice": {"endpoints": None, "ports": None},
+    "Event": {
+        "source": {}, "firstTimestamp": None, "lastTimestamp": None, "eventTime": None, "reportingComponent": "",
+        "reportingInstance": "",
+    },
 }  # fmt: skip
 
 # Texts and lists behind pointers, or written without `omitempty`: kept when empty.
@@ -59,6 +65,7 @@ POINTERS: Mapping[str, frozenset[str]] = {
     "ServicePort": frozenset(("appProtocol",)),
     "ObjectMeta": frozenset(("managedFields",)),  # `[]` asks to forget them
     "CustomResourceDefinitionStatus": frozenset(("conditions", "storedVersions")),
+    "Event": frozenset(("reportingComponent", "reportingInstance")),
     "NetworkPolicyPort": frozenset(("protocol",)),
     "JSONSchemaProps": frozenset(("default", "example")),
 }

@@ -1,5 +1,5 @@
 """JSON Patch, RFC 6902, as evanphx/json-patch does it for the API server: errors have one text for all (422), and a
-patch that cannot be read is a bad request. Nothing given is changed: what an operation touches is copied on the way to it.
+patch that cannot be read is a bad request. Nothing given is changed: what an operation touches is copied on the way.
 """
 
 from __future__ import annotations

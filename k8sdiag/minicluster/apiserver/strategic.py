@@ -33,7 +33,7 @@ def strategic_merge(node: Type, original: Json, patch: Json) -> Json:
     if _PATCH in patch:
         return _directive(patch)
     out = _retained(original, patch)
-    done = set()
+    done: set[str] = set()
     for key, value in patch.items():
         if key.startswith(_ORDER):
             done.update(_ordered(node, out, patch, key, value))

@@ -183,7 +183,7 @@ def _zero(node: Type) -> Json:
         if child is not None:
             out[name] = _zero(child) if child.kind == "object" and not child.atomic else _ZERO_VALUES.get(child.kind)
     for name, least in node.always.items():
-        out[name] = _filled(least, _zero(node.fields[name]))
+        out[name] = _filled(least, _zero(node.fields[name])) if isinstance(least, dict) else least
     return out
 
 
