@@ -15,7 +15,7 @@ from typing import Any
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.gotypes import ALWAYS, NO_POINTER, POINTERS
-from k8sdiag.minicluster.kinds import read_openapi
+from k8sdiag.minicluster.kinds import Resource, read_openapi
 
 _REF = len("#/definitions/")
 _PREFIX = "io.k8s.apimachinery.pkg."
@@ -206,3 +206,21 @@ def custom_type(stated: Json | None) -> Type:
     scalar = Type("string", "string")
     node.fields.update(apiVersion=scalar, kind=scalar, metadata=object_meta())
     return node
+
+
+class Schemas:
+    """The type of every resource served: built in, or entered when a CustomResourceDefinition is."""
+
+    def __init__(self) -> None:
+        self._custom: dict[tuple[str, str, str], Type] = {}
+
+    def of(self, resource: Resource) -> Type:
+        if resource.definition:
+            return builtin(resource.definition)
+        return self._custom.get((resource.group, resource.version, resource.plural)) or custom_type(None)
+
+    def enter(self, resource: Resource, node: Type) -> None:
+        self._custom[resource.group, resource.version, resource.plural] = node
+
+    def leave(self, resource: Resource) -> None:
+        self._custom.pop((resource.group, resource.version, resource.plural), None)
