@@ -9,7 +9,7 @@ import orjson
 from aiohttp.web_request import BaseRequest
 
 from k8sdiag.minicluster.apiserver import errors
-from k8sdiag.minicluster.apiserver.negotiation import PATCH_TYPES, body_type, decode
+from k8sdiag.minicluster.apiserver.negotiation import JSON_TYPE, PATCH_TYPES, PROTOBUF_TYPE, body_type, decode
 from k8sdiag.minicluster.apiserver.request import Request
 
 MOST_BYTES = 3 * 1024 * 1024  # apiserver/pkg/server/config.go MaxRequestBodyBytes
@@ -34,6 +34,8 @@ async def read_into(request: Request, http: BaseRequest, kind: str) -> None:
         _check_depth(body)
     if not isinstance(body, dict) and media not in PATCH_TYPES:
         raise _no_object(body, kind)
+    if media == PROTOBUF_TYPE:  # from here on it is what it would have been as JSON
+        data, media = b"", JSON_TYPE
     request.body, request.raw, request.content_type = body, data, media
 
 

@@ -14,11 +14,13 @@ import orjson
 import yaml
 
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver import errors
+from k8sdiag.minicluster.apiserver import errors, protobuf
 
 JSON_TYPE = "application/json"
 YAML_TYPE = "application/yaml"
-MEDIA_TYPES = (JSON_TYPE, YAML_TYPE)
+PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf"
+MEDIA_TYPES = (JSON_TYPE, YAML_TYPE)  # of answers
+BODY_TYPES = (JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE)  # of bodies
 PATCH_TYPES = {
     "application/json-patch+json",
     "application/merge-patch+json",
@@ -152,8 +154,8 @@ def body_type(header: str, verb: str) -> str:
         return media
     if not media or media in ("*/*", "application/x-www-form-urlencoded"):
         return JSON_TYPE  # curl -d says form data whatever it sends; a real server lets it pass as JSON
-    if media not in MEDIA_TYPES:
-        raise errors.unsupported_media_type(MEDIA_TYPES)
+    if media not in BODY_TYPES:
+        raise errors.unsupported_media_type(BODY_TYPES)
     return media
 
 
@@ -161,6 +163,13 @@ def decode(data: bytes, media: str, kind: str) -> Any:
     """A body parsed; None for an empty one. Raises 400 in the real server's words."""
     if not data:
         return None
+    if media == PROTOBUF_TYPE:
+        try:
+            return protobuf.decode(data)
+        except protobuf.ProtobufError as error:
+            raise errors.bad_request(
+                f"the object provided is unrecognized (must be of type {kind}): {error} ({_summary(data)})"
+            ) from None
     if media in (YAML_TYPE, "application/apply-patch+yaml"):
         return _decode_yaml(data, kind, media)
     try:
