@@ -10,7 +10,7 @@ from k8sdiag.clock import Clock
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.admission import Admission, Attributes, WebhookAnswer
-from k8sdiag.minicluster.apiserver.schema import Schemas
+from k8sdiag.minicluster.apiserver.customresources import CustomResources
 from k8sdiag.minicluster.apiserver.storage import Storage
 from k8sdiag.minicluster.kinds import Registry, Resource
 
@@ -27,7 +27,7 @@ class Backend:
 
     registry: Registry
     storage: Storage
-    schemas: Schemas
+    customs: CustomResources
     admission: Admission
     clock: Clock
     random: Random
@@ -37,15 +37,16 @@ class Backend:
         """The version in which a resource's objects are stored."""
         return self.registry.storage_version(resource.storage)
 
-    def stored(self, resource: Resource, namespace: str, name: str) -> Json:
-        """The stored object, or the 404 that says that there is none."""
-        found = self.storage.get(resource.storage, namespace, name)
-        if found is None:
-            raise errors.not_found(resource, name)
-        return found
-
     def validate(self, attributes: Attributes) -> None:
         """Validating admission, and the guards."""
         self.admission.validate(attributes)
         for guard in self.guards:
             guard(attributes)
+
+
+def stored(backend: Backend, resource: Resource, namespace: str, name: str) -> Json:
+    """The stored object, or the 404 that says that there is none."""
+    found = backend.storage.get(resource.storage, namespace, name)
+    if found is None:
+        raise errors.not_found(resource, name)
+    return found

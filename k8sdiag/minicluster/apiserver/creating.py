@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from k8sdiag.clock import format_time
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver import checking, defaults, errors, strategy
+from k8sdiag.minicluster.apiserver import defaults, errors, strategy
 from k8sdiag.minicluster.apiserver.admission import Attributes
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.conformance import complaints, fill_in
 from k8sdiag.minicluster.apiserver.conversion import convert
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.apiserver.incoming import (
@@ -39,14 +40,16 @@ def create_object(
     resource, kept = request.resource, backend.kept(request.resource)
     forget_system_fields(obj["metadata"])
     strategy.reset_create(kept, obj)
-    defaults.apply(resource, obj)
+    obj = fill_in(backend, resource, obj)
     obj = convert(obj, kept)
     warnings += unique_owners(obj["metadata"])
     if not applied:
         # Before admission, for nobody owns what that adds; nor the status, which is the server's.
         manager = read_manager(request, resource)
         stated = obj if kept.storage == "nodes" else {key: value for key, value in obj.items() if key != "status"}
-        obj["metadata"]["managedFields"] = track(backend.schemas.of(kept), None, stated, manager, backend.clock.now())
+        obj["metadata"]["managedFields"] = track(
+            backend.customs.type_of(kept), None, stated, manager, backend.clock.now()
+        )
     attributes = _admit(backend, request, answers, kept, obj, warnings)
     obj = attributes.obj or obj
     meta = obj["metadata"] = _complete(obj["metadata"], backend)
@@ -54,7 +57,7 @@ def create_object(
     attributes.obj, attributes.name = obj, meta.get("name", "")
     strategy.prepare_create(kept, obj)
     defaults.prepare(kept, obj)
-    causes = checking.validate(kept, obj, None, request.subresource)
+    causes = complaints(backend, kept, obj, None, request.subresource)
     if causes:
         raise errors.invalid(resource, meta.get("name", ""), causes)
     backend.validate(attributes)

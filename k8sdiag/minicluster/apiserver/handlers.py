@@ -10,11 +10,10 @@ from k8sdiag.clock import Clock
 from k8sdiag.minicluster.apiserver import creating, deleting, errors, listing, patching, reading, updating
 from k8sdiag.minicluster.apiserver.admission import Admission, Context, WebhookAnswer
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.customresources import CustomResources
 from k8sdiag.minicluster.apiserver.request import Answer, Request
-from k8sdiag.minicluster.apiserver.schema import Schemas
 from k8sdiag.minicluster.apiserver.storage import Storage
 from k8sdiag.minicluster.apiserver.subresources import Subresources
-from k8sdiag.minicluster.apiserver.watch import Watches
 from k8sdiag.minicluster.kinds import Registry
 
 _NONE: Mapping[str, WebhookAnswer] = MappingProxyType({})
@@ -33,12 +32,11 @@ _VERBS: Mapping[str, Handler] = {
 
 
 class Handlers:
-    """The API server, as far as single requests go, and its watches."""
+    """The API server, as far as single requests go; watches are `watch.py`'s."""
 
     def __init__(self, registry: Registry, storage: Storage, clock: Clock, random: Random) -> None:
         admission = Admission(Context(storage, registry, clock, random))
-        self.backend = Backend(registry, storage, Schemas(), admission, clock, random)
-        self.watches = Watches(storage, clock, random)
+        self.backend = Backend(registry, storage, CustomResources(registry), admission, clock, random)
         self.subresources = Subresources()
 
     def handle(self, request: Request, answers: Answers = _NONE) -> Answer:

@@ -11,8 +11,17 @@ import orjson
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.backend import Backend
+from k8sdiag.minicluster.apiserver.conformance import decode
 from k8sdiag.minicluster.apiserver.errors import Cause
-from k8sdiag.minicluster.apiserver.fieldvalidation import IGNORE, STRICT, WARN, decode_body
+from k8sdiag.minicluster.apiserver.fieldvalidation import (
+    IGNORE,
+    STRICT,
+    WARN,
+    DecodeError,
+    check_body,
+    not_handled,
+    strict_complaints,
+)
 from k8sdiag.minicluster.apiserver.managed import MAX_NAME, Manager, manager_name
 from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.kinds import Resource
@@ -35,7 +44,13 @@ def read_object(backend: Backend, request: Request, only: tuple[str, ...] = ()) 
     if only:
         body = {key: value for key, value in body.items() if key in ("kind", "apiVersion", "metadata", *only)}
     directive = request.query.get("fieldValidation") or WARN
-    obj, warnings = decode_body(resource, backend.schemas.of(resource), body, directive, request.raw)
+    try:
+        obj, unknown = decode(backend, resource, body)
+    except DecodeError as error:
+        raise not_handled(resource, str(error)) from None
+    warnings = []
+    if unknown or request.raw:
+        warnings = check_body(resource, strict_complaints(unknown, request.raw, body), directive)
     meta = obj.get("metadata")
     ordered: Json = {"kind": resource.kind, "apiVersion": resource.api_version}
     obj = {**ordered, **obj, **ordered}

@@ -12,13 +12,13 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.apply import apply
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.conformance import decode
 from k8sdiag.minicluster.apiserver.conversion import convert
 from k8sdiag.minicluster.apiserver.creating import create_object
 from k8sdiag.minicluster.apiserver.fieldvalidation import (
     WARN,
     DecodeError,
     check_patched,
-    decode,
     strict_complaints,
 )
 from k8sdiag.minicluster.apiserver.incoming import check_options, match_namespace, read_manager
@@ -39,7 +39,7 @@ def patch(backend: Backend, request: Request, answers: Answers) -> Answer:
         raise errors.invalid_kind("meta.k8s.io", "PatchOptions", "", [cause])
     if old is None:
         raise errors.not_found(request.resource, request.name)
-    node = backend.schemas.of(request.resource)
+    node = backend.customs.type_of(request.resource)
     current = convert(old, request.resource)
     patched = apply_patch(content_type, current, request.body, node)
     obj, warnings = _decoded(backend, request, patched)
@@ -51,7 +51,7 @@ def _decoded(backend: Backend, request: Request, patched: Json) -> tuple[Json, l
     directive = request.query.get("fieldValidation") or WARN
     shown = request.raw.decode("utf-8", "replace") or orjson.dumps(request.body).decode()
     try:
-        obj, unknown = decode(backend.schemas.of(request.resource), patched)
+        obj, unknown = decode(backend, request.resource, patched)
     except DecodeError as error:
         raise undecodable(shown, str(error)) from None
     complaints = strict_complaints(unknown, request.raw, request.body) if unknown or request.raw else []
@@ -107,7 +107,7 @@ def _apply(backend: Backend, request: Request, answers: Answers, old: Json | Non
         and meta.get("resourceVersion", old["metadata"]["resourceVersion"]) != old["metadata"]["resourceVersion"]
     ):
         raise errors.modified(resource, request.name)
-    node, now = backend.schemas.of(resource), backend.clock.now()
+    node, now = backend.customs.type_of(resource), backend.clock.now()
     live = convert(old, resource) if old is not None else None
     merged = apply(node, live, config, read_manager(request, resource), now, force=is_true(query.get("force", "")))
     if old is None:
@@ -135,7 +135,7 @@ def _configuration(backend: Backend, request: Request, config: object) -> tuple[
     complaints: list[str] = []
     if request.query.get("fieldValidation"):
         try:
-            _, unknown = decode(backend.schemas.of(resource), config)
+            _, unknown = decode(backend, resource, config)
         except DecodeError:
             unknown = []  # apply has words of its own for a value of the wrong type
         complaints = strict_complaints(unknown, request.raw, config)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver import checking, defaults, errors, strategy
+from k8sdiag.minicluster.apiserver import errors, strategy
 from k8sdiag.minicluster.apiserver.admission import Attributes
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.conformance import complaints, fill_in
 from k8sdiag.minicluster.apiserver.conversion import convert
 from k8sdiag.minicluster.apiserver.creating import create_object
 from k8sdiag.minicluster.apiserver.finalizing import is_finished
@@ -81,14 +82,16 @@ def replace(
     answers: Answers,
     old: Json,
     obj: Json,
-    warnings: list[str],
+    warnings: list[str] | None = None,
     applied: bool = False,
 ) -> Answer:
-    """Put an object in the place of `old`, the stored one. `obj` is in the request's version, its top level and
-    metadata the caller's own; an `applied` one has its managedFields already."""
+    """Put an object in the place of `old`, the stored one. `obj` is in the request's version; an `applied` one has its
+    managedFields already."""
     resource, kept = request.resource, backend.kept(request.resource)
+    warnings = warnings or []
+    obj = {**obj, "metadata": {**obj["metadata"]}}
     if not request.subresource:
-        defaults.apply(resource, obj)
+        obj = fill_in(backend, resource, obj)
     obj = convert(obj, kept)
     meta, was = obj["metadata"], old["metadata"]
     _check_version(resource, kept, request.name, meta, was)
@@ -99,11 +102,11 @@ def replace(
     strategy.reset_update(kept, obj, old, request.subresource)
     if not applied:
         manager = read_manager(request, resource)
-        meta["managedFields"] = track(backend.schemas.of(kept), old, obj, manager, backend.clock.now())
+        meta["managedFields"] = track(backend.customs.type_of(kept), old, obj, manager, backend.clock.now())
     attributes = _admit(backend, request, answers, kept, (obj, old), warnings)
     obj = attributes.obj or obj
     strategy.prepare_update(kept, obj, old, request.subresource)
-    causes = checking.validate(kept, obj, old, request.subresource)
+    causes = complaints(backend, kept, obj, old, request.subresource)
     if causes:
         raise errors.invalid(resource, request.name, causes)
     _tidy(obj["metadata"], was)
