@@ -11,6 +11,8 @@ from pathlib import Path
 from k8sdiag.minicluster.apiserver.kubeconfig import Credentials, kubeconfig
 from k8sdiag.minicluster.apiserver.security import load_security
 from k8sdiag.minicluster.apiserver.server import ApiServer
+from k8sdiag.minicluster.apiserver.streams import streams
+from k8sdiag.minicluster.apiserver.streams.subject import Nodes
 from k8sdiag.minicluster.cluster import MiniCluster
 from k8sdiag.minicluster.loop import Loop
 
@@ -34,6 +36,7 @@ async def hosting(cluster: MiniCluster, keys: Path, bind: str, port: int) -> Asy
     """Serve a cluster for as long as the block runs. Port 0 is any free one. Raises OSError where it is taken."""
     security = load_security(keys, cluster.clock, cluster.random, [] if bind in ("0.0.0.0", "::") else [bind])  # noqa: S104
     server = ApiServer(cluster.handlers, security, cluster.metrics)
+    server.streams.update(streams(Nodes(cluster.handlers.backend, cluster.agents)))
     url = await server.start(bind, port)
     token = security.tokens.add("kubernetes-admin", ("system:masters",))
     text = kubeconfig(url, security.authority.pair.certificate, "kubernetes-admin", Credentials(token))

@@ -1,0 +1,145 @@
+"""exec and attach over a websocket: a byte in front of each message says whose it is
+(apimachinery/pkg/util/httpstream/wsstream, kubelet/pkg/cri/streaming/remotecommand/websocket.go)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable
+
+import orjson
+from aiohttp import WSMsgType, web
+from aiohttp.web_request import BaseRequest
+
+from k8sdiag.evidence import Json
+from k8sdiag.minicluster.apiserver import errors
+from k8sdiag.minicluster.apiserver.request import Request
+from k8sdiag.minicluster.apiserver.streams.outlet import End, Outlet
+from k8sdiag.minicluster.apiserver.streams.subject import Nodes, agent_of, container_of, is_true, pod_of, words_of
+from k8sdiag.minicluster.nodes.agent import Command, Input
+
+_STDIN, _ERROR, _RESIZE, _CLOSE = 0, 3, 4, 255
+_BASE64 = "base64.channel.k8s.io"
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io", _BASE64, "v4.base64.channel.k8s.io")
+PING_SECONDS = 30.0
+
+
+async def run_command(nodes: Nodes, http: BaseRequest, request: Request) -> web.StreamResponse:
+    """pods/exec."""
+    command = Command(words_of(http, "command"), *_wanted(request))
+    if not command.words:
+        raise errors.invalid_kind("", "PodExecOptions", "", [errors.required("command")])
+    pod = pod_of(nodes, request)
+    container = container_of(pod, request.query.get("container", ""))
+    path = f"/exec/{request.namespace}/{request.name}/{container}"
+    agent = agent_of(nodes, pod, path)
+    return await _converse(http, lambda outlet: agent.exec(pod, container, command, outlet))
+
+
+async def attach(nodes: Nodes, http: BaseRequest, request: Request) -> web.StreamResponse:
+    """pods/attach."""
+    command = Command((), *_wanted(request))
+    pod = pod_of(nodes, request)
+    container = container_of(pod, request.query.get("container", ""))
+    agent = agent_of(nodes, pod, f"/attach/{request.namespace}/{request.name}/{container}")
+    return await _converse(http, lambda outlet: agent.attach(pod, container, command, outlet))
+
+
+def _wanted(request: Request) -> tuple[bool, bool, bool, bool]:
+    stdin, out, err, tty = (is_true(request, key) for key in ("stdin", "stdout", "stderr", "tty"))
+    return stdin, out, err and not tty, tty
+
+
+def must_upgrade(http: BaseRequest) -> None:
+    """400 for a request that is no websocket's."""
+    if http.headers.get("Upgrade", "").lower() != "websocket":
+        raise errors.bad_request("Upgrade request required")
+
+
+async def _converse(http: BaseRequest, begin: Callable[[Outlet], Input]) -> web.StreamResponse:
+    """Carry bytes both ways until the command or the client ends."""
+    must_upgrade(http)
+    outlet = Outlet()
+    source = begin(outlet)  # a refusal is an answer to the request, before it becomes a websocket
+    socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=PING_SECONDS, max_msg_size=32 * 1024 * 1024)
+    await socket.prepare(http)
+    as_text = "base64" in (socket.ws_protocol or "")
+    listening = asyncio.create_task(_listen(socket, source))
+    writing = asyncio.create_task(_write(socket, outlet, as_text))
+    try:
+        await asyncio.wait((listening, writing), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        source.close()
+        for task in (listening, writing):
+            task.cancel()
+        await asyncio.gather(listening, writing, return_exceptions=True)
+        await socket.close()
+    return socket
+
+
+async def _listen(socket: web.WebSocketResponse, source: Input) -> None:
+    """What the client types, and its window's size."""
+    async for message in socket:
+        data = _bytes_of(message.type, message.data)
+        if not data:
+            continue
+        channel, rest = data[0], data[1:]
+        if channel == _STDIN:
+            source.feed(rest)
+        elif channel == _RESIZE:
+            try:
+                size = orjson.loads(rest)
+                source.resize(int(size["Width"]), int(size["Height"]))
+            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+                continue
+        elif channel == _CLOSE and rest[:1] == bytes([_STDIN]):
+            source.end()
+
+
+def _bytes_of(kind: WSMsgType, data: object) -> bytes:
+    if kind == WSMsgType.BINARY and isinstance(data, bytes):
+        return data
+    if kind == WSMsgType.TEXT and isinstance(data, str) and data:
+        try:
+            return bytes([int(data[0])]) + base64.b64decode(data[1:])
+        except (ValueError, binascii.Error):
+            return b""
+    return b""
+
+
+async def _write(socket: web.WebSocketResponse, outlet: Outlet, as_text: bool) -> None:
+    async def send(channel: int, data: bytes) -> None:
+        if as_text:
+            await socket.send_str(f"{channel}{base64.b64encode(data).decode()}")
+        else:
+            await socket.send_bytes(bytes([channel]) + data)
+
+    while True:
+        piece = await outlet.next()
+        if isinstance(piece, End):
+            await send(_ERROR, orjson.dumps(_status(piece)))
+            return
+        await send(*piece)
+
+
+def _status(end: End) -> Json:
+    """How it ended, as the error channel says it (remotecommand v4)."""
+    if end.message:
+        return {
+            "metadata": {},
+            "status": "Failure",
+            "message": f"Internal error occurred: {end.message}",
+            "reason": "InternalError",
+            "details": {"causes": [{"message": end.message}]},
+            "code": 500,
+        }
+    if end.code:
+        return {
+            "metadata": {},
+            "status": "Failure",
+            "message": f"command terminated with non-zero exit code: exit status {end.code}",
+            "reason": "NonZeroExitCode",
+            "details": {"causes": [{"reason": "ExitCode", "message": str(end.code)}]},
+        }
+    return {"metadata": {}, "status": "Success"}
