@@ -11,14 +11,13 @@ import logging
 import socket
 import traceback
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from k8sdiag.minicluster.apiserver import errors, http_body, webhook_caller
 from k8sdiag.minicluster.apiserver.admission import NeedsWebhook, WebhookAnswer
-from k8sdiag.minicluster.apiserver.answering import transform, view_of
+from k8sdiag.minicluster.apiserver.answering import view_of
 from k8sdiag.minicluster.apiserver.authentication import ANONYMOUS, Authenticator, impersonate
 from k8sdiag.minicluster.apiserver.authorization import Authorizer, asked_of, refusal
 from k8sdiag.minicluster.apiserver.certificates import server_context
@@ -26,14 +25,11 @@ from k8sdiag.minicluster.apiserver.commits import GroupCommit
 from k8sdiag.minicluster.apiserver.handlers import Handlers
 from k8sdiag.minicluster.apiserver.health import Counters
 from k8sdiag.minicluster.apiserver.http_protocol import HttpServer, Protocol
+from k8sdiag.minicluster.apiserver.http_responses import NO_CACHE, Responses
 from k8sdiag.minicluster.apiserver.metrics_pages import MetricsPages, Usage
 from k8sdiag.minicluster.apiserver.negotiation import (
-    GZIP_FROM,
     JSON_TYPE,
     Wanted,
-    compress,
-    encode,
-    is_pretty,
     negotiate,
 )
 from k8sdiag.minicluster.apiserver.openapi import OpenApi
@@ -60,8 +56,10 @@ class ApiServer:
 
     def __init__(self, handlers: Handlers, security: Security, usage: Usage, openapi: OpenApi | None = None) -> None:
         backend = handlers.backend
+        handlers.subresources.issue = security.signer.issue
         self.streams: dict[str, Stream] = {}
         self.counters = Counters()
+        self._responses = Responses(self.counters, backend.clock)
         self.is_ready = False
         self.authorizer = Authorizer(backend.storage)
         self.authenticator = Authenticator(backend.storage, security.signer, security.tokens)
@@ -125,7 +123,7 @@ class ApiServer:
         try:
             return await self._answer(http, route)
         except errors.ApiError as error:
-            response = self._refuse(http, route, error)
+            response = self._responses.refuse(http, route, error)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 (one request's fault must not be the server's)
@@ -134,7 +132,7 @@ class ApiServer:
                 "%s %s: %s: %s (%s:%s)",
                 *(http.method, route.path[:200], type(error).__name__, error, where.filename, where.lineno),
             )
-            response = self._refuse(http, route, errors.internal(str(error) or type(error).__name__))
+            response = self._responses.refuse(http, route, errors.internal(str(error) or type(error).__name__))
         return response
 
     async def _answer(self, http: BaseRequest, route: Route) -> web.StreamResponse:
@@ -145,7 +143,9 @@ class ApiServer:
             if not decision.allowed:
                 raise refusal(user, asked, decision.reason)
         if not route.plural:
-            return self._page(http, route)
+            headers = http.headers
+            page = self._pages.find(route, headers.get("Accept", ""), headers.get("User-Agent", ""))
+            return self._responses.page(http, route, page)
         resource, below = find_resource(route, self._registry)
         request = Request(
             verb=route.verb,
@@ -169,7 +169,7 @@ class ApiServer:
             kind = below.kind if below is not None else "DeleteOptions" if "delete" in route.verb else resource.kind
             await http_body.read_into(request, http, kind)
         answer = await self._ask(request)
-        return self._encode(http, request, answer, wanted)
+        return self._responses.answer(http, request, answer, wanted)
 
     def _user(self, http: BaseRequest) -> User:
         headers = http.headers
@@ -209,61 +209,6 @@ class ApiServer:
             answers[wanted.key] = await webhook_caller.call(wanted)
         raise errors.internal("admission webhooks go on asking for each other")
 
-    # ---- answers
-
-    def _page(self, http: BaseRequest, route: Route) -> web.StreamResponse:
-        headers = http.headers
-        page = self._pages.find(route, headers.get("Accept", ""), headers.get("User-Agent", ""))
-        self._count(route, page.status)
-        if page.location:
-            return web.Response(status=page.status, headers={"Location": page.location})
-        sent = {"Content-Type": page.content_type, "Cache-Control": "no-cache, private", "Vary": "Accept"}
-        if page.etag:
-            sent["ETag"] = f'"{page.etag}"'
-            if page.etag in headers.get("If-None-Match", ""):
-                return web.Response(status=304, headers=sent)
-        return web.Response(status=page.status, body=self._packed(http, page.body, sent), headers=sent)
-
-    def _encode(self, http: BaseRequest, request: Request, answer: Answer, wanted: Wanted) -> web.Response:
-        body = answer.body
-        if wanted.transform:
-            body = transform(body, request.resource, wanted, request.query, self._backend.clock)
-        pretty = is_pretty(request.query, request.user_agent)
-        response = self._response(http, answer.code, encode(body, wanted.media, pretty), wanted.media)
-        for warning in answer.warnings:
-            response.headers.add("Warning", f"299 - {_quoted(warning)}")
-        key = (request.verb, request.resource.plural, answer.code)
-        self.counters.requests[key] += 1
-        return response
-
-    def _refuse(self, http: BaseRequest, route: Route, error: errors.ApiError) -> web.Response:
-        """A Status, in JSON or YAML."""
-        media = JSON_TYPE
-        with suppress(errors.ApiError):  # who accepts nothing we have still learns why
-            media = negotiate(http.headers.get("Accept", "")).media
-        agent = http.headers.get("User-Agent", "")
-        response = self._response(http, error.code, encode(error.status(), media, is_pretty(route.query, agent)), media)
-        seconds = (error.details or {}).get("retryAfterSeconds")
-        if seconds:
-            response.headers["Retry-After"] = str(seconds)
-        self._count(route, error.code)
-        return response
-
-    def _response(self, http: BaseRequest, code: int, body: bytes, media: str) -> web.Response:
-        headers = {"Content-Type": media, "Cache-Control": "no-cache, private"}
-        return web.Response(status=code, body=self._packed(http, body, headers), headers=headers)
-
-    @staticmethod
-    def _packed(http: BaseRequest, body: bytes, headers: dict[str, str]) -> bytes:
-        if len(body) < GZIP_FROM or "gzip" not in http.headers.get("Accept-Encoding", ""):
-            return body
-        headers["Content-Encoding"] = "gzip"
-        headers["Vary"] = "Accept-Encoding"
-        return compress(body)
-
-    def _count(self, route: Route, code: int) -> None:
-        self.counters.requests[route.verb, route.plural if code != 404 else "", code] += 1
-
     async def _watch(self, http: BaseRequest, request: Request, wanted: Wanted) -> web.StreamResponse:
         """Events as they come, until the watch or its reader ends."""
         if wanted.media != JSON_TYPE:
@@ -277,7 +222,7 @@ class ApiServer:
         protocol = http.protocol
         if isinstance(protocol, Protocol):
             protocol.on_lost = news.set
-        response = web.StreamResponse(headers={"Content-Type": JSON_TYPE, "Cache-Control": "no-cache, private"})
+        response = web.StreamResponse(headers={"Content-Type": JSON_TYPE, "Cache-Control": NO_CACHE})
         try:
             await response.prepare(http)
             while http.transport is not None:
@@ -296,12 +241,6 @@ class ApiServer:
             if isinstance(protocol, Protocol):
                 protocol.on_lost = None
         return response
-
-
-def _quoted(text: str) -> str:
-    """A header's quoted string."""
-    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _listener(host: str, port: int) -> socket.socket:

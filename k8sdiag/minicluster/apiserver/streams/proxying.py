@@ -13,7 +13,6 @@ from aiohttp.web_request import BaseRequest
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
-from k8sdiag.minicluster.apiserver.backend import stored
 from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.apiserver.streams.outlet import End, Outlet
 from k8sdiag.minicluster.apiserver.streams.subject import Nodes, address_of, agent_of
@@ -28,7 +27,7 @@ _HOP = frozenset(
 async def proxy_node(nodes: Nodes, http_request: BaseRequest, request: Request) -> web.StreamResponse:
     """nodes/proxy: what a kubelet serves on its own port."""
     name = request.name.rpartition(":")[0] or request.name
-    stored(nodes.backend, nodes.backend.registry.named("nodes"), "", name)
+    nodes.backend.stored(nodes.backend.registry.named("nodes"), "", name)
     path = _rest(http_request)
     agent = nodes.agents.reach(name, address_of(nodes, name), path)
     query = dict(parse_qsl(http_request.raw_path.partition("?")[2], keep_blank_values=True))
@@ -39,14 +38,14 @@ async def proxy_node(nodes: Nodes, http_request: BaseRequest, request: Request) 
 async def proxy_pod(nodes: Nodes, http_request: BaseRequest, request: Request) -> web.StreamResponse:
     """pods/proxy: `NAME`, `NAME:PORT` or `SCHEME:NAME:PORT`."""
     name, port = _target(request.name)
-    pod = stored(nodes.backend, nodes.backend.registry.named("pods"), request.namespace, name)
+    pod = nodes.backend.stored(nodes.backend.registry.named("pods"), request.namespace, name)
     return await _ask(nodes, http_request, pod, int(port) if port.isdigit() else _first_port(pod, port))
 
 
 async def proxy_service(nodes: Nodes, http_request: BaseRequest, request: Request) -> web.StreamResponse:
     """services/proxy: one of the pods that are ready."""
     name, wanted = _target(request.name)
-    service = stored(nodes.backend, nodes.backend.registry.named("services"), request.namespace, name)
+    service = nodes.backend.stored(nodes.backend.registry.named("services"), request.namespace, name)
     ports = service["spec"].get("ports") or []
     chosen = [port for port in ports if wanted in ("", port.get("name"), str(port["port"]))]
     if not chosen:

@@ -10,7 +10,7 @@ from aiohttp.web_request import BaseRequest
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
-from k8sdiag.minicluster.apiserver.backend import Backend, stored
+from k8sdiag.minicluster.apiserver.backend import Backend
 from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.nodes.agent import Agent, Agents
 
@@ -27,7 +27,7 @@ class Nodes:
 
 def pod_of(nodes: Nodes, request: Request) -> Json:
     """The pod named in the path."""
-    return stored(nodes.backend, nodes.backend.registry.named("pods"), request.namespace, request.name)
+    return nodes.backend.stored(nodes.backend.registry.named("pods"), request.namespace, request.name)
 
 
 def container_of(pod: Json, wanted: str) -> str:
