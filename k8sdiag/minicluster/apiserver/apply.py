@@ -14,6 +14,7 @@ from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.fieldset import MEMBER, Path, Set, has, is_member, join, members, minus
 from k8sdiag.minicluster.apiserver.fieldset import shared as shared_fields
 from k8sdiag.minicluster.apiserver.fieldset import text as path_text
+from k8sdiag.minicluster.apiserver.fieldvalidation import DecodeError, decode
 from k8sdiag.minicluster.apiserver.managed import (
     STRIPPED,
     Manager,
@@ -71,6 +72,10 @@ def apply(node: Type, live: Json | None, config: Json, manager: Manager, now: fl
             entries.append(entry if kept is entry["fieldsV1"] else {**entry, "fieldsV1": kept})
     if fields:
         entries.append(make_entry(manager, "Apply", now, fields))
+    try:
+        merged, _ = decode(node, merged)
+    except DecodeError as error:
+        raise errors.bad_request(str(error)) from None
     meta = {**(merged.get("metadata") or {}), "managedFields": in_order(entries)}
     return _with_last_applied({**merged, "metadata": meta}, live, config, manager)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import structural
+from k8sdiag.minicluster.apiserver.definitioncheck import validate_definition, warnings_of
 from k8sdiag.minicluster.apiserver.errors import Cause
 from k8sdiag.minicluster.apiserver.printcolumns import column_definitions, row_of
 from k8sdiag.minicluster.apiserver.schema import Type, builtin, custom_type
@@ -32,17 +33,6 @@ class Served:
     scale: Json | None = None
     warning: str = ""
 
-    def prune(self, obj: Json) -> tuple[Json, list[str]]:
-        """The object without what its schema does not know, and the paths of that."""
-        return structural.prune(self.schema, obj)
-
-    def default(self, obj: Json) -> Json:
-        out: Json = structural.apply_defaults(self.schema, obj)
-        return out
-
-    def validate(self, obj: Json, old: Json | None) -> list[Cause]:
-        return structural.validate(self.schema, obj, old)
-
 
 class CustomResources:
     """All of them that are established."""
@@ -61,6 +51,20 @@ class CustomResources:
             return builtin(resource.definition)
         served = self._served.get(_key(resource))
         return served.node if served else custom_type(None)
+
+    def validate(self, resource: Resource, obj: Json, old: Json | None) -> list[Cause]:
+        """What is wrong with a custom resource by its schema, or with a definition of some; nothing for others."""
+        if resource.storage == STORAGE:
+            return validate_definition(obj, old)
+        schema = None if resource.definition else self.schema_of(resource)
+        return structural.validate(schema, obj, old) if schema is not None else []
+
+    def warnings(self, resource: Resource, obj: Json) -> list[str]:
+        """What writers of a definition, or of a deprecated version, are told."""
+        if resource.storage == STORAGE:
+            return warnings_of(obj)
+        served = self.of(resource)
+        return [served.warning] if served is not None and served.warning else []
 
     def schema_of(self, resource: Resource) -> Json | None:
         """The schema of a custom resource, for OpenAPI."""

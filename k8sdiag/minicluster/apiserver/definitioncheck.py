@@ -1,5 +1,4 @@
-"""CustomResourceDefinitions: what is filled in, and what is wrong with one
-(apiextensions-apiserver/pkg/apis/apiextensions/v1/defaults.go, .../validation/validation.go)."""
+"""What is wrong with a CustomResourceDefinition (apiextensions-apiserver/pkg/apis/apiextensions/validation)."""
 
 from __future__ import annotations
 
@@ -18,26 +17,6 @@ _NOT_LABEL = (
     "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
-
-
-def fill_in(crd: Json) -> Json:
-    """The definition with its defaults: the singular, the kind of lists, how versions are converted, what is stored.
-
-    A copy as far as it is changed."""
-    spec = {**(crd.get("spec") or {})}
-    names = {**(spec.get("names") or {})}
-    if names.get("kind"):
-        names.setdefault("singular", names["kind"].lower())
-        names.setdefault("listKind", f"{names['kind']}List")
-    spec["names"] = names
-    spec.setdefault("conversion", {"strategy": "None"})
-    return {**crd, "spec": spec}
-
-
-def first_status(crd: Json) -> Json:
-    """The status of a new definition: nothing accepted yet, and the versions that objects will be kept in."""
-    stored = [version["name"] for version in crd["spec"].get("versions") or () if version.get("storage")]
-    return {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
 
 
 def warnings_of(crd: Json) -> list[str]:

@@ -14,12 +14,12 @@ from typing import Any
 
 from k8sdiag.clock import format_micro_time, format_time, parse_time
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver import errors
+from k8sdiag.minicluster.apiserver import errors, structural
 from k8sdiag.minicluster.apiserver.duplicates import duplicate_fields
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.apiserver.patch import json_type, undecodable
 from k8sdiag.minicluster.apiserver.quantities import QuantityError, canonical
-from k8sdiag.minicluster.apiserver.schema import ANY, Type
+from k8sdiag.minicluster.apiserver.schema import ANY, Type, object_meta
 from k8sdiag.minicluster.kinds import Resource
 from k8sdiag.patterns import regex
 
@@ -48,6 +48,8 @@ def decode(node: Type, obj: Any) -> tuple[Json, list[str]]:
         raise DecodeError(f"json: cannot unmarshal {json_type(obj)} into Go value of type {node.go}")
     unknown: list[Path] = []
     try:
+        if node.schema is not None:
+            return _custom(node.schema, obj, unknown)
         out = _object(node, obj, (), unknown)
     except _MismatchError as mismatch:
         raise DecodeError(mismatch.message or _type_error(node, mismatch)) from None
@@ -106,6 +108,17 @@ def decode_body(
 # ---- decoding
 
 
+def _custom(schema: Json, obj: Json, unknown: list[Path]) -> tuple[Json, list[str]]:
+    """A custom resource: only its metadata has Go types; the rest is pruned, filled in, and judged by validation."""
+    if isinstance(obj.get("metadata"), dict):
+        meta = _struct(object_meta(), obj["metadata"], ("metadata",), unknown)
+        if meta is not obj["metadata"]:
+            obj = {**obj, "metadata": meta}
+    pruned, gone = structural.prune(schema, obj)
+    filled: Json = structural.apply_defaults(schema, pruned)
+    return filled, [*(shown_path(path) for path in unknown), *gone][:_MOST]
+
+
 def _object(node: Type, value: Json, path: Path, unknown: list[Path]) -> Json:
     out = value
     fields, omitted = node.fields, node.omitted
@@ -149,7 +162,12 @@ def _completed(always: Mapping[str, Any], out: Json, value: Json) -> Json:
     """With the structs that Go writes even when they are empty."""
     for name, least in always.items():
         held = out.get(name)
-        if held is None or any(key not in held for key in least if least[key] is None):
+        if least is None:
+            if name not in out:
+                if out is value:
+                    out = dict(value)
+                out[name] = None
+        elif held is None or any(key not in held for key in least if least[key] is None):
             if out is value:
                 out = dict(value)
             out[name] = _fresh(least) if held is None else {**least, **held}

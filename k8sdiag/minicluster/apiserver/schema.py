@@ -15,7 +15,7 @@ from typing import Any
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.gotypes import ALWAYS, NO_POINTER, POINTERS
-from k8sdiag.minicluster.kinds import Resource, read_openapi
+from k8sdiag.minicluster.kinds import read_openapi
 
 _REF = len("#/definitions/")
 _PREFIX = "io.k8s.apimachinery.pkg."
@@ -55,6 +55,7 @@ class Type:
     always: Mapping[str, Any] = field(default_factory=dict)
     omitted: frozenset[str] = frozenset()
     bits: int = 64
+    schema: Json | None = None  # of a custom resource, at its root
 
     def child(self, name: str) -> Type:
         """The type of a field or of a map's value; ANY where nothing is known of it."""
@@ -189,6 +190,8 @@ def _structural_object(stated: Json) -> Type:
     if not fields and isinstance(values, dict):
         return Type("map", "map[string]interface {}", element=structural_type(values), atomic=atomic)
     node = Type("object", "map[string]interface {}", fields=fields, atomic=atomic)
+    if stated.get("x-kubernetes-preserve-unknown-fields") or values is True:
+        node.element = ANY
     if stated.get("x-kubernetes-embedded-resource"):
         fields.setdefault("metadata", object_meta())
     return node
@@ -200,27 +203,11 @@ def object_meta() -> Type:
 
 def custom_type(stated: Json | None) -> Type:
     """The type of a custom resource in one version: its schema, and the metadata every object has."""
-    node = structural_type(stated or {"type": "object"})
+    stated = stated or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    node = structural_type(stated)
     if node.kind != "object":
         node = Type("object", "map[string]interface {}")
+    node.schema = stated
     scalar = Type("string", "string")
     node.fields.update(apiVersion=scalar, kind=scalar, metadata=object_meta())
     return node
-
-
-class Schemas:
-    """The type of every resource served: built in, or entered when a CustomResourceDefinition is."""
-
-    def __init__(self) -> None:
-        self._custom: dict[tuple[str, str, str], Type] = {}
-
-    def of(self, resource: Resource) -> Type:
-        if resource.definition:
-            return builtin(resource.definition)
-        return self._custom.get((resource.group, resource.version, resource.plural)) or custom_type(None)
-
-    def enter(self, resource: Resource, node: Type) -> None:
-        self._custom[resource.group, resource.version, resource.plural] = node
-
-    def leave(self, resource: Resource) -> None:
-        self._custom.pop((resource.group, resource.version, resource.plural), None)

@@ -36,7 +36,7 @@ def _complaints(node: Type, value: Any, path: Path) -> Iterator[str]:
             below = node.fields.get(key) or node.element
             if below is not None:
                 yield from _complaints(below, child, (*path, f"f:{key}"))
-            elif node.go != "map[string]interface {}":
+            else:
                 yield f"{text((*path, f'f:{key}'))}: field not declared in schema"
     elif node.kind == "list":
         if not isinstance(value, list):
