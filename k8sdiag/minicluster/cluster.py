@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from k8sdiag.clock import Clock
-from k8sdiag.minicluster.apiserver import bootstrap, customresources
+from k8sdiag.minicluster.apiserver import bootstrap, establishing
 from k8sdiag.minicluster.apiserver.handlers import Handlers
 from k8sdiag.minicluster.apiserver.request import ADMIN, APISERVER, User
 from k8sdiag.minicluster.apiserver.storage import Storage
@@ -45,7 +45,8 @@ class MiniCluster:
         self.agents = Agents()
         self.metrics = Metrics(clock, self.agents)
         self.handlers = Handlers(self.registry, self.storage, clock, self.random)
-        customresources.serve(self.registry, self.storage, self.loop, self.client(APISERVER, "kube-apiserver"))
+        custom = self.handlers.backend.customs
+        establishing.serve(custom, self.registry, self.storage, self.loop, self.client(APISERVER, "kube-apiserver"))
         bootstrap.install(self.client(APISERVER, "kube-apiserver"))
 
     def start(self, nodes: int = 1, without: Iterable[str] = ()) -> MiniCluster:

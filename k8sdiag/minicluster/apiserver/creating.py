@@ -40,7 +40,7 @@ def create_object(
     resource, kept = request.resource, backend.kept(request.resource)
     forget_system_fields(obj["metadata"])
     strategy.reset_create(kept, obj)
-    obj = fill_in(backend, resource, obj)
+    obj = fill_in(resource, obj)
     obj = convert(obj, kept)
     warnings += unique_owners(obj["metadata"])
     if not applied:

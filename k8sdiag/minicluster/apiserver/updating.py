@@ -91,7 +91,7 @@ def replace(
     warnings = warnings or []
     obj = {**obj, "metadata": {**obj["metadata"]}}
     if not request.subresource:
-        obj = fill_in(backend, resource, obj)
+        obj = fill_in(resource, obj)
     obj = convert(obj, kept)
     meta, was = obj["metadata"], old["metadata"]
     _check_version(resource, kept, request.name, meta, was)
