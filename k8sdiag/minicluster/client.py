@@ -16,6 +16,7 @@ from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.handlers import Handlers
 from k8sdiag.minicluster.apiserver.request import Request, User
 from k8sdiag.minicluster.apiserver.storage import ADDED
+from k8sdiag.minicluster.apiserver.webhooks import answered
 from k8sdiag.minicluster.kinds import Resource
 from k8sdiag.selectors import matches_labels, matches_selector
 
@@ -135,7 +136,7 @@ class Client:
             content_type=content_type,
             user_agent=self._agent,
         )
-        return self._handlers.handle(request).body
+        return answered(self._handlers.handle, request, self._storage).body
 
 
 def _copy(obj: Any) -> Any:

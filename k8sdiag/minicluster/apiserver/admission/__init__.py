@@ -48,10 +48,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class WebhookCall:
-    """One POST to a webhook. `key` names it among the calls of one request; `host` and `port` are where to connect,
-    `server_name` whose certificate to expect (`svc.ns.svc`), `url` what error messages call it."""
+    """One POST to a webhook. `key` names it among the calls of one request, `uid` is the review's; `host` and `port`
+    are where to connect, `server_name` whose certificate to expect (`svc.ns.svc`), `url` what error messages call it,
+    `ca_bundle` the certificates to trust (PEM; '' for the system's)."""
 
     key: str
+    uid: str
     url: str
     host: str
     port: int
@@ -64,8 +66,10 @@ class WebhookCall:
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What came of a call: an HTTP status and a body, or why there is none (`error`, in Go's words)."""
+    """What came of the call with that `uid`: an HTTP status and a body, or why there is none (`error`, in Go's
+    words)."""
 
+    uid: str = ""
     status: int = 0
     body: bytes = b""
     error: str = ""
@@ -99,7 +103,10 @@ class Attributes:
     query: Mapping[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     answers: Mapping[str, WebhookAnswer] = field(default_factory=dict)
-    content: Json | None = None  # the options of a request that has no object: DeleteOptions, PodExecOptions
+    content: Json | None = None  # DeleteOptions, where the request has any
+    changed: bool = False  # by a webhook, so that the plugins before it are due again
+    again: bool = False  # this is the second time round
+    notes: dict[str, Any] = field(default_factory=dict)  # what a plugin keeps from the first time to the second
 
 
 Plugin = Callable[[Attributes, Context], None]
@@ -114,9 +121,17 @@ class Admission:
         self._validating: dict[tuple[str, str, str], tuple[Plugin, ...]] = {}
 
     def mutate(self, attributes: Attributes) -> None:
-        """Let the plugins fill in `attributes.obj`; read it from there afterwards. Raises ApiError, NeedsWebhook."""
-        for plugin in self._chain(self._mutating, "mutate", attributes):
+        """Let the plugins fill in `attributes.obj`; read it from there afterwards. Raises ApiError, NeedsWebhook.
+
+        What a webhook changes, plugins before it may have something to say about: they go twice then, and never more
+        often (apiserver/pkg/admission/reinvocation.go)."""
+        chain = self._chain(self._mutating, "mutate", attributes)
+        for plugin in chain:
             plugin(attributes, self.context)
+        if attributes.changed:
+            attributes.again = True
+            for plugin in chain:
+                plugin(attributes, self.context)
 
     def validate(self, attributes: Attributes) -> None:
         """Let the plugins refuse. Quota is charged here, so the write follows at once. Raises ApiError,

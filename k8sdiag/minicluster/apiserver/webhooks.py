@@ -1,0 +1,137 @@
+"""Calls webhooks: the waiting that request handling itself never does.
+
+A request that needs a webhook is handled again with the answer, until it needs none. `answered` makes the calls itself;
+the HTTP server awaits `call` in an executor instead, for a webhook may take ten seconds.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+import orjson
+
+from k8sdiag.minicluster.apiserver.admission import NeedsWebhook, Store, WebhookAnswer, WebhookCall
+from k8sdiag.minicluster.apiserver.admission.webhook_rules import MUTATING, VALIDATING
+from k8sdiag.minicluster.apiserver.request import Answer, Request
+
+Handle = Callable[[Request, Mapping[str, WebhookAnswer]], Answer]
+MAX_ANSWER = 16 * 1024 * 1024
+
+
+def answered(handle: Handle, request: Request, store: Store) -> Answer:
+    """Handle a request, calling webhooks as it needs them. Raises what `handle` raises."""
+    if not registered(store):
+        return handle(request, {})
+    attempts = Attempts(request)
+    while True:
+        try:
+            return handle(attempts.request(), attempts.answers)
+        except NeedsWebhook as needs:
+            attempts.add(needs.call, call(needs.call))
+
+
+async def answered_async(
+    handle: Handle, request: Request, store: Store, ask: Callable[[WebhookCall], Awaitable[WebhookAnswer]]
+) -> Answer:
+    """The same where waiting is awaiting: `ask` runs `call` in an executor."""
+    if not registered(store):
+        return handle(request, {})
+    attempts = Attempts(request)
+    while True:
+        try:
+            return handle(attempts.request(), attempts.answers)
+        except NeedsWebhook as needs:
+            attempts.add(needs.call, await ask(needs.call))
+
+
+def registered(store: Store) -> bool:
+    """Is there any webhook at all? Mostly there is none, and nothing to be careful about."""
+    return bool(store.list(MUTATING) or store.list(VALIDATING))
+
+
+class Attempts:
+    """A request that may be handled several times over: each time with its body as it was sent, for handling changes
+    it, and with all answers so far."""
+
+    def __init__(self, request: Request) -> None:
+        self.answers: dict[str, WebhookAnswer] = {}
+        self._request = request
+        self._body = orjson.dumps(request.body)
+
+    def request(self) -> Request:
+        return replace(self._request, body=orjson.loads(self._body))
+
+    def add(self, asked: WebhookCall, answer: WebhookAnswer) -> None:
+        self.answers[asked.key] = answer
+
+
+def call(asked: WebhookCall) -> WebhookAnswer:
+    """POST a review. Never raises: what goes wrong is an answer too, in the words of Go's HTTP client."""
+    try:
+        status, body = _post(asked)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return WebhookAnswer(asked.uid, error=f'failed to call webhook: Post "{asked.url}": {_go_words(asked, error)}')
+    if 200 <= status < 300:
+        return WebhookAnswer(asked.uid, status, body)
+    return WebhookAnswer(asked.uid, status, error=f"failed to call webhook: {_status_words(status, body)}")
+
+
+def _post(asked: WebhookCall) -> tuple[int, bytes]:
+    context = ssl.create_default_context(cadata=asked.ca_bundle or None)
+    plain = socket.create_connection((asked.host, asked.port), timeout=asked.timeout)
+    with context.wrap_socket(plain, server_hostname=asked.server_name) as secure:
+        connection = http.client.HTTPConnection(asked.server_name, asked.port, timeout=asked.timeout)
+        connection.sock = secure
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": "kube-apiserver-admission",
+        }
+        connection.request("POST", asked.path, asked.body, headers)
+        response = connection.getresponse()
+        return response.status, response.read(MAX_ANSWER)
+
+
+def _go_words(asked: WebhookCall, error: Exception) -> str:
+    """What net/http says of the same mishap."""
+    where = f"dial tcp {asked.host}:{asked.port}"
+    if isinstance(error, TimeoutError):
+        return "context deadline exceeded"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{where}: connect: connection refused"
+    if isinstance(error, socket.gaierror):
+        return f"dial tcp: lookup {asked.host}: no such host"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"tls: failed to verify certificate: x509: {_certificate_words(asked, error)}"
+    if isinstance(error, ssl.SSLError):
+        return "tls: first record does not look like a TLS handshake"
+    if isinstance(error, (ConnectionResetError, http.client.RemoteDisconnected)):
+        return "EOF"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{where}: connect: {error.strerror.lower()}"
+    return str(error)
+
+
+def _certificate_words(asked: WebhookCall, error: ssl.SSLCertVerificationError) -> str:
+    text = error.verify_message
+    if "mismatch" in text.lower() or "not valid for" in text:
+        return f"certificate is not valid for any names, but wanted to match {asked.server_name}"
+    if "expired" in text:
+        return "certificate has expired or is not yet valid"
+    return "certificate signed by unknown authority"
+
+
+def _status_words(status: int, body: bytes) -> str:
+    """As client-go words an HTTP error that is no Status object (NewGenericServerResponse)."""
+    if status == 404:
+        return "the server could not find the requested resource"
+    if status == 400:
+        return "the server rejected our request for an unknown reason"
+    if status >= 500:
+        text = body[:2048].decode("utf-8", "replace").strip().replace('"', '\\"')
+        return f'an error on the server ("{text or "unknown"}") has prevented the request from succeeding'
+    return f"the server responded with the status code {status} but did not return more information"
