@@ -37,16 +37,15 @@ class Backend:
         """The version in which a resource's objects are stored."""
         return self.registry.storage_version(resource.storage)
 
+    def stored(self, resource: Resource, namespace: str, name: str) -> Json:
+        """The stored object, or the 404 that says that there is none."""
+        found = self.storage.get(resource.storage, namespace, name)
+        if found is None:
+            raise errors.not_found(resource, name)
+        return found
+
     def validate(self, attributes: Attributes) -> None:
         """Validating admission, and the guards."""
         self.admission.validate(attributes)
         for guard in self.guards:
             guard(attributes)
-
-
-def stored(backend: Backend, resource: Resource, namespace: str, name: str) -> Json:
-    """The stored object, or the 404 that says that there is none."""
-    found = backend.storage.get(resource.storage, namespace, name)
-    if found is None:
-        raise errors.not_found(resource, name)
-    return found

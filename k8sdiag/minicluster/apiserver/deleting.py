@@ -9,7 +9,7 @@ from k8sdiag.clock import format_time, parse_time
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import strategy
 from k8sdiag.minicluster.apiserver.admission import Attributes
-from k8sdiag.minicluster.apiserver.backend import Answers, Backend, stored
+from k8sdiag.minicluster.apiserver.backend import Answers, Backend
 from k8sdiag.minicluster.apiserver.conversion import convert
 from k8sdiag.minicluster.apiserver.deletion_options import DeleteOptions, read_options
 from k8sdiag.minicluster.apiserver.errors import ApiError
@@ -24,7 +24,7 @@ ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 def delete(backend: Backend, request: Request, answers: Answers) -> Answer:
     options = read_options(request)
     kept = backend.kept(request.resource)
-    old = stored(backend, request.resource, request.namespace, request.name)
+    old = backend.stored(request.resource, request.namespace, request.name)
     _check_preconditions(kept, options, old["metadata"])
     warnings = _admit(backend, request, answers, kept, old, options)
     obj, gone = _delete_namespace(backend, kept, old, options) if kept.storage == "namespaces" else (None, False)
