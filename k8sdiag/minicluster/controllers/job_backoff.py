@@ -37,7 +37,7 @@ def finished_at(pod: Json) -> float:
     if condition is not None and condition["status"] == "False":
         return parse_time(condition.get("lastTransitionTime")) or 0.0
     if "deletionTimestamp" in meta:
-        return (parse_time(meta["deletionTimestamp"]) or 0.0) - meta.get("deletionGracePeriodSeconds", 0)
+        return (parse_time(meta["deletionTimestamp"]) or 0.0) - float(meta.get("deletionGracePeriodSeconds", 0))
     return parse_time(meta.get("creationTimestamp")) or 0.0
 
 
