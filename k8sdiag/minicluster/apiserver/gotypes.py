@@ -44,6 +44,9 @@ ALWAYS: Mapping[str, Mapping[str, Any]] = {
     "NodeDaemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
     "Endpoint": {"conditions": {}},
     "IngressServiceBackend": {"port": {}},
+    "CustomResourceDefinitionStatus": {
+        "conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": None,
+    },
     "PodCondition": {"lastProbeTime": None, "lastTransitionTime": None},
     "EndpointSlice": {"endpoints": None, "ports": None},
     "Event": {
