@@ -144,7 +144,7 @@ def _mark(meta: Json, now: float) -> None:
 
 def _finalizers(kept: Resource, meta: Json, options: DeleteOptions) -> list[str]:
     """Those it has, and the garbage collector's as the propagation policy wants them."""
-    held: list[str] = meta.get("finalizers") or []
+    held = strategy.finalizers(kept, meta)
     policy = strategy.collection_policy(kept)
     if policy == strategy.UNSUPPORTED:
         wanted = ""

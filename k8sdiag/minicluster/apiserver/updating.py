@@ -100,6 +100,7 @@ def replace(
             meta[name] = was[name]
     warnings += unique_owners(meta)
     strategy.reset_update(kept, obj, old, request.subresource)
+    meta = obj["metadata"]
     if not applied:
         manager = read_manager(request, resource)
         meta["managedFields"] = track(backend.customs.type_of(kept), old, obj, manager, backend.clock.now())

@@ -75,6 +75,18 @@ def returns_deleted(kept: Resource) -> bool:
     return kept.storage in _RETURNED
 
 
+_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+
+
+def finalizers(kept: Resource, meta: Json) -> list[str]:
+    """Those an object has, and the one that a definition of custom resources gets when its deletion begins: it stays
+    until its objects are gone."""
+    held: list[str] = meta.get("finalizers") or []
+    if kept.storage == "customresourcedefinitions.apiextensions.k8s.io" and not meta.get("deletionTimestamp"):
+        return [*(name for name in held if name != _CLEANUP), _CLEANUP]
+    return held
+
+
 def collection_policy(kept: Resource) -> str:
     """What becomes of dependents when a deletion does not say."""
     return _COLLECTION.get(kept.storage, DELETE_DEPENDENTS)
