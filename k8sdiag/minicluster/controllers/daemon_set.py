@@ -96,7 +96,7 @@ class _DaemonSets:
         return DaemonNodes.of(daemon_set, pods, self._client.list("nodes"), revision, self._clock.now())
 
     def _may_kill(self, look: DaemonNodes, node: str, waits: list[float]) -> bool:
-        """Whether a failed pod may be deleted there now; the daemon set and the node's kubelet may be fighting over it."""
+        """Whether a failed pod may be deleted there now: controller and kubelet may be fighting over it."""
         key = (look.set["metadata"]["uid"], look.revision, node)
         before, pause = self._kills.get(key, (float("-inf"), 0.0))
         if look.now < before + pause:
