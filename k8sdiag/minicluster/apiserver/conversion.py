@@ -1,17 +1,36 @@
 """One object in another of its versions: kinds that are served twice are kept once.
 
 Events live in core/v1 and events.k8s.io/v1 (pkg/apis/events/v1/conversion.go), HorizontalPodAutoscalers in
-autoscaling/v1 and v2 (pkg/apis/autoscaling/v1/conversion.go); custom resources change nothing but their apiVersion.
+autoscaling/v1 and v2 (`autoscalers.py`); custom resources change nothing but their apiVersion (`strategy: None`).
 """
 
 from __future__ import annotations
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.apiserver import autoscalers
 from k8sdiag.minicluster.kinds import Resource
+
+NEW_EVENTS = "events.k8s.io/v1"
+_NEW_NAMES = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "source": "deprecatedSource",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+    "reportingComponent": "reportingController",
+}
+_OLD_NAMES = {new: old for old, new in _NEW_NAMES.items()}
 
 
 def convert(obj: Json, to: Resource) -> Json:
     """The object as `to` serves it; the same object where it is that already."""
-    if obj.get("apiVersion") == to.api_version:
+    version = to.api_version
+    if obj.get("apiVersion") == version:
         return obj
-    return {**obj, "apiVersion": to.api_version}
+    if to.storage == "events":
+        names = _NEW_NAMES if version == NEW_EVENTS else _OLD_NAMES
+        return {**{names.get(key, key): value for key, value in obj.items()}, "apiVersion": version}
+    if to.storage == autoscalers.STORAGE:
+        return autoscalers.to_v1(obj) if to.version == "v1" else autoscalers.to_v2(obj)
+    return {**obj, "apiVersion": version}
