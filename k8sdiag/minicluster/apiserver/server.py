@@ -16,7 +16,6 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from k8sdiag.minicluster.apiserver import errors, http_body, webhook_caller
-from k8sdiag.minicluster.apiserver.admission import NeedsWebhook, WebhookAnswer
 from k8sdiag.minicluster.apiserver.answering import view_of
 from k8sdiag.minicluster.apiserver.authentication import ANONYMOUS, Authenticator, impersonate
 from k8sdiag.minicluster.apiserver.authorization import Authorizer, asked_of, refusal
@@ -39,13 +38,13 @@ from k8sdiag.minicluster.apiserver.reviews import Reviews
 from k8sdiag.minicluster.apiserver.routes import Route, find_resource, read_route
 from k8sdiag.minicluster.apiserver.security import Security
 from k8sdiag.minicluster.apiserver.watch import Watches
+from k8sdiag.minicluster.apiserver.webhooks import answered_async
 from k8sdiag.minicluster.kinds import METRICS_GROUP
 
 LOG = logging.getLogger("k8sdiag.lab.apiserver")
 HANDSHAKE_SECONDS = 10.0
 BACKLOG = 4096
 _WRITES = frozenset(("create", "update", "patch", "delete", "deletecollection"))
-_MOST_WEBHOOKS = 64  # calls for one request; a chain longer than that goes in circles
 
 # A subresource that speaks in streams: the request as aiohttp has it, and what it means.
 Stream = Callable[[BaseRequest, Request], Awaitable[web.StreamResponse]]
@@ -189,25 +188,10 @@ class ApiServer:
             return self._reviews.review(request)
         if request.resource.group == METRICS_GROUP:
             return self._metrics.answer(request)
-        answer = await self._handle(request)
+        answer = await answered_async(self._handlers.handle, request, self._storage, webhook_caller.call)
         if request.verb in _WRITES and self._commits is not None:
             await self._commits.wait(self._storage.revision)
         return answer
-
-    async def _handle(self, request: Request) -> Answer:
-        """Ask the handlers, and the webhooks they need, until there is an answer."""
-        try:
-            return self._handlers.handle(request)
-        except NeedsWebhook as needed:
-            first = needed.call
-        answers: dict[str, WebhookAnswer] = {first.key: await webhook_caller.call(first)}
-        for _ in range(_MOST_WEBHOOKS):
-            try:
-                return self._handlers.handle(request, answers)
-            except NeedsWebhook as needed:
-                wanted = needed.call
-            answers[wanted.key] = await webhook_caller.call(wanted)
-        raise errors.internal("admission webhooks go on asking for each other")
 
     async def _watch(self, http: BaseRequest, request: Request, wanted: Wanted) -> web.StreamResponse:
         """Events as they come, until the watch or its reader ends."""

@@ -1,11 +1,12 @@
 """Calls webhooks: the waiting that request handling itself never does.
 
 A request that needs a webhook is handled again with the answer, until it needs none. `answered` makes the calls itself;
-the HTTP server awaits `call` in an executor instead, for a webhook may take ten seconds.
+the HTTP server awaits them (`webhook_caller.py`), for a webhook may take ten seconds.
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
 import socket
 import ssl
@@ -14,12 +15,14 @@ from dataclasses import replace
 
 import orjson
 
+from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.admission import NeedsWebhook, Store, WebhookAnswer, WebhookCall
 from k8sdiag.minicluster.apiserver.admission.webhook_rules import MUTATING, VALIDATING
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 
 Handle = Callable[[Request, Mapping[str, WebhookAnswer]], Answer]
 MAX_ANSWER = 16 * 1024 * 1024
+MAX_CALLS = 64  # for one request; a chain longer than that goes in circles
 
 
 def answered(handle: Handle, request: Request, store: Store) -> Answer:
@@ -37,7 +40,7 @@ def answered(handle: Handle, request: Request, store: Store) -> Answer:
 async def answered_async(
     handle: Handle, request: Request, store: Store, ask: Callable[[WebhookCall], Awaitable[WebhookAnswer]]
 ) -> Answer:
-    """The same where waiting is awaiting: `ask` runs `call` in an executor."""
+    """The same where waiting is awaiting."""
     if not registered(store):
         return handle(request, {})
     attempts = Attempts(request)
@@ -66,31 +69,27 @@ class Attempts:
         return replace(self._request, body=orjson.loads(self._body))
 
     def add(self, asked: WebhookCall, answer: WebhookAnswer) -> None:
-        self.answers[asked.key] = answer
+        if len(self.answers) >= MAX_CALLS:
+            raise errors.internal("admission webhooks go on asking for each other")
+        self.answers[asked.key] = replace(answer, uid=asked.uid)
 
 
 def call(asked: WebhookCall) -> WebhookAnswer:
     """POST a review. Never raises: what goes wrong is an answer too, in the words of Go's HTTP client."""
     try:
-        status, body = _post(asked)
+        return WebhookAnswer(*_post(asked))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return WebhookAnswer(asked.uid, error=f'failed to call webhook: Post "{asked.url}": {_go_words(asked, error)}')
-    if 200 <= status < 300:
-        return WebhookAnswer(asked.uid, status, body)
-    return WebhookAnswer(asked.uid, status, error=f"failed to call webhook: {_status_words(status, body)}")
+        return WebhookAnswer(error=f'Post "{asked.url}": {_go_words(asked, error)}')
 
 
 def _post(asked: WebhookCall) -> tuple[int, bytes]:
-    context = ssl.create_default_context(cadata=asked.ca_bundle or None)
+    trusted = base64.b64decode(asked.ca_bundle).decode("ascii") if asked.ca_bundle else None
+    context = ssl.create_default_context(cadata=trusted)
     plain = socket.create_connection((asked.host, asked.port), timeout=asked.timeout)
     with context.wrap_socket(plain, server_hostname=asked.server_name) as secure:
         connection = http.client.HTTPConnection(asked.server_name, asked.port, timeout=asked.timeout)
         connection.sock = secure
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": "kube-apiserver-admission",
-        }
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
         connection.request("POST", asked.path, asked.body, headers)
         response = connection.getresponse()
         return response.status, response.read(MAX_ANSWER)
@@ -123,15 +122,3 @@ def _certificate_words(asked: WebhookCall, error: ssl.SSLCertVerificationError) 
     if "expired" in text:
         return "certificate has expired or is not yet valid"
     return "certificate signed by unknown authority"
-
-
-def _status_words(status: int, body: bytes) -> str:
-    """As client-go words an HTTP error that is no Status object (NewGenericServerResponse)."""
-    if status == 404:
-        return "the server could not find the requested resource"
-    if status == 400:
-        return "the server rejected our request for an unknown reason"
-    if status >= 500:
-        text = body[:2048].decode("utf-8", "replace").strip().replace('"', '\\"')
-        return f'an error on the server ("{text or "unknown"}") has prevented the request from succeeding'
-    return f"the server responded with the status code {status} but did not return more information"

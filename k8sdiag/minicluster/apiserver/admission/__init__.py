@@ -50,7 +50,7 @@ class Context:
 class WebhookCall:
     """One POST to a webhook. `key` names it among the calls of one request, `uid` is the review's; `host` and `port`
     are where to connect, `server_name` whose certificate to expect (`svc.ns.svc`), `url` what error messages call it,
-    `ca_bundle` the certificates to trust (PEM; '' for the system's)."""
+    `ca_bundle` the certificates to trust (PEM in base64, as the configuration has it; '' for the system's)."""
 
     key: str
     uid: str
@@ -66,13 +66,13 @@ class WebhookCall:
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What came of the call with that `uid`: an HTTP status and a body, or why there is none (`error`, in Go's
-    words)."""
+    """What came of a call: an HTTP status and a body, or why there is none (`error`, in Go's words). `uid` is the
+    call's."""
 
-    uid: str = ""
     status: int = 0
     body: bytes = b""
     error: str = ""
+    uid: str = ""
 
 
 class NeedsWebhook(Exception):  # noqa: N818 (no error: a request to the caller)

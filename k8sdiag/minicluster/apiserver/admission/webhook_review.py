@@ -20,6 +20,7 @@ from k8sdiag.minicluster.apiserver.errors import ApiError, bad_request, internal
 from k8sdiag.minicluster.kinds import Resource
 
 _VERSION = "admission.k8s.io/v1"
+_NO_ANSWER = "failed to call webhook"
 _OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "delete": "DeleteOptions"}
 
 
@@ -84,7 +85,7 @@ def _call(key: str, webhook: Webhook, attributes: Attributes, context: Context) 
         port=port,
         server_name=server_name,
         path=f"{split.path or '/'}?{split.query}",
-        ca_bundle=base64.b64decode(bundle).decode("utf-8", "replace"),
+        ca_bundle=bundle,
         timeout=float(timeout),
         body=orjson.dumps(_review(uid, webhook, attributes)),
     )
@@ -109,7 +110,7 @@ def _address(config: Json, timeout: int, context: Context) -> tuple[str, str, in
     try:
         host, target = _endpoint(namespace, name, port, context)
     except LookupError as error:
-        raise Failed(f'failed to call webhook: Post "{url}": {error.args[0]}') from error
+        raise Failed(f'{_NO_ANSWER}: Post "{url}": {error.args[0]}') from error
     return url, host, target, server_name
 
 
@@ -205,14 +206,14 @@ def _options(attributes: Attributes) -> Json | None:
 
 
 def _read(answer: WebhookAnswer, *, mutating: bool) -> Verdict:
-    if answer.error:
-        raise Failed(answer.error)
+    if answer.error or not 200 <= answer.status < 300:
+        raise Failed(f"{_NO_ANSWER}: {answer.error or _status_words(answer)}")
     try:
         review: Any = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         review = None
     if not isinstance(review, dict):
-        raise Failed("failed to call webhook: couldn't get version/kind; json parse error")
+        raise Failed(f"{_NO_ANSWER}: couldn't get version/kind; json parse error")
     if review.get("apiVersion") != _VERSION or review.get("kind") != "AdmissionReview":
         group, _, version = str(review.get("apiVersion") or "").rpartition("/")
         got = f"{group}/{version}, Kind={review.get('kind') or ''}"
@@ -255,3 +256,15 @@ def _patch(response: Json, *, mutating: bool) -> tuple[Json, ...]:
 
 def _invalid(why: str) -> Failed:
     return Failed(f"received invalid webhook response: {why}")
+
+
+def _status_words(answer: WebhookAnswer) -> str:
+    """As client-go words an HTTP error that is no Status object (NewGenericServerResponse)."""
+    if answer.status == 404:
+        return "the server could not find the requested resource"
+    if answer.status == 400:
+        return "the server rejected our request for an unknown reason"
+    if answer.status >= 500:
+        text = answer.body[:2048].decode("utf-8", "replace").strip().replace('"', '\\"')
+        return f'an error on the server ("{text or "unknown"}") has prevented the request from succeeding'
+    return f"the server responded with the status code {answer.status} but did not return more information"
