@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from k8sdiag.clock import Clock
 from k8sdiag.evidence import Json
@@ -12,6 +13,8 @@ from k8sdiag.minicluster.apiserver.negotiation import Wanted, partial_metadata, 
 from k8sdiag.minicluster.apiserver.tables import table
 from k8sdiag.minicluster.apiserver.watch import PLAIN, View
 from k8sdiag.minicluster.kinds import Resource
+
+CustomTable = tuple[list[Json], Callable[[Json, float], list[Any]]]
 
 _INCLUDED = ("", "None", "Metadata", "Object")
 
@@ -24,42 +27,46 @@ def _included(query: Mapping[str, str]) -> str:
     return value or "Metadata"
 
 
-def transform(body: Json, resource: Resource, wanted: Wanted, query: Mapping[str, str], clock: Clock) -> Json:
-    """What a handler answered, as it was asked for. A Status stays one."""
-    if not wanted.transform or body.get("kind") == "Status":
-        return body
-    is_list = body.get("kind") == resource.list_kind and "items" in body
-    if wanted.transform == "Table":
-        objects = body["items"] if is_list else [body]
-        meta = body.get("metadata") or {}
-        kept = ("resourceVersion", "continue", "remainingItemCount")
-        made = table(resource, objects, clock.now(), _included(query))
-        return {
-            **made,
-            "apiVersion": f"meta.k8s.io/{wanted.version}",
-            "metadata": {key: meta[key] for key in kept if key in meta},
-        }
-    if is_list != wanted.transform.endswith("List"):
-        if is_list:
-            raise errors.not_acceptable(("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",))
-        raise errors.not_acceptable(("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",))
-    return partial_metadata_list(body, wanted.version) if is_list else partial_metadata(body, wanted.version)
+class Forms:
+    """Turns objects into what was asked for. `custom` gives a custom resource's columns and row, None for others."""
 
+    def __init__(self, clock: Clock, custom: Callable[[Resource], CustomTable | None]) -> None:
+        self._clock, self._custom = clock, custom
 
-def view_of(resource: Resource, wanted: Wanted, query: Mapping[str, str], clock: Clock) -> View:
-    """How a watch shows its objects. A table's columns are stated in the first event alone."""
-    if not wanted.transform:
-        return PLAIN
-    if wanted.transform != "Table":
-        return View((wanted.transform, wanted.version), lambda obj: partial_metadata(obj, wanted.version))
-    included = _included(query)
+    def transform(self, body: Json, resource: Resource, wanted: Wanted, query: Mapping[str, str]) -> Json:
+        """What a handler answered, as it was asked for. A Status stays one."""
+        if not wanted.transform or body.get("kind") == "Status":
+            return body
+        is_list = body.get("kind") == resource.list_kind and "items" in body
+        if wanted.transform == "Table":
+            objects = body["items"] if is_list else [body]
+            meta = body.get("metadata") or {}
+            kept = ("resourceVersion", "continue", "remainingItemCount")
+            return self._table(resource, objects, wanted, query, {key: meta[key] for key in kept if key in meta})
+        if is_list != wanted.transform.endswith("List"):
+            accepted = "PartialObjectMetadataList" if is_list else "PartialObjectMetadata"
+            raise errors.not_acceptable((f"application/json;as={accepted};v=v1;g=meta.k8s.io",))
+        return partial_metadata_list(body, wanted.version) if is_list else partial_metadata(body, wanted.version)
 
-    def first(obj: Json) -> Json:
-        made = table(resource, [obj], clock.now(), included)
-        version = obj["metadata"].get("resourceVersion", "")
-        return {**made, "apiVersion": f"meta.k8s.io/{wanted.version}", "metadata": {"resourceVersion": version}}
+    def _table(
+        self, resource: Resource, objects: list[Json], wanted: Wanted, query: Mapping[str, str], meta: Json
+    ) -> Json:
+        made = table(resource, objects, self._clock.now(), _included(query), meta, self._custom(resource))
+        return {**made, "apiVersion": f"meta.k8s.io/{wanted.version}"}
 
-    def later(obj: Json) -> Json:
-        return {**first(obj), "columnDefinitions": None}
+    def view(self, resource: Resource, wanted: Wanted, query: Mapping[str, str]) -> View:
+        """How a watch shows its objects. A table's columns are stated in the first event alone."""
+        if not wanted.transform:
+            return PLAIN
+        if wanted.transform != "Table":
+            return View((wanted.transform, wanted.version), lambda obj: partial_metadata(obj, wanted.version))
+        included = _included(query)
 
-    return View(("Table", wanted.version, included), later, first)
+        def first(obj: Json) -> Json:
+            version = obj["metadata"].get("resourceVersion", "")
+            return self._table(resource, [obj], wanted, query, {"resourceVersion": version})
+
+        def later(obj: Json) -> Json:
+            return {**first(obj), "columnDefinitions": None}
+
+        return View(("Table", wanted.version, included), later, first)

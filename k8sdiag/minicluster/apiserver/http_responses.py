@@ -7,9 +7,8 @@ from contextlib import suppress
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from k8sdiag.clock import Clock
 from k8sdiag.minicluster.apiserver import errors
-from k8sdiag.minicluster.apiserver.answering import transform
+from k8sdiag.minicluster.apiserver.answering import Forms
 from k8sdiag.minicluster.apiserver.health import Counters
 from k8sdiag.minicluster.apiserver.negotiation import (
     GZIP_FROM,
@@ -30,14 +29,14 @@ NO_CACHE = "no-cache, private"
 class Responses:
     """Makes them, and counts them."""
 
-    def __init__(self, counters: Counters, clock: Clock) -> None:
-        self._counters, self._clock = counters, clock
+    def __init__(self, counters: Counters, forms: Forms) -> None:
+        self._counters, self.forms = counters, forms
 
     def answer(self, http: BaseRequest, request: Request, answer: Answer, wanted: Wanted) -> web.Response:
         """What a handler answered, in the form that was asked for."""
         body = answer.body
         if wanted.transform:
-            body = transform(body, request.resource, wanted, request.query, self._clock)
+            body = self.forms.transform(body, request.resource, wanted, request.query)
         pretty = is_pretty(request.query, request.user_agent)
         response = _response(http, answer.code, encode(body, wanted.media, pretty), wanted.media)
         for warning in answer.warnings:

@@ -36,6 +36,7 @@ class OpenApi:
         self._generation = registry.generation
         self._made: dict[str, bytes] = {}
         self._definitions: Json = {}
+        self._by_kind: dict[tuple[str, str, str], str] = {}
 
     def find(self, path: str) -> bytes | None:
         """A document as JSON; None for a path that is none."""
@@ -76,9 +77,15 @@ class OpenApi:
         return {
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": GIT_VERSION},
-            "paths": paths(served, definition_of, schemas, V3),
+            "paths": paths(served, self._name_of, schemas, V3),
             "components": {"schemas": schemas},
         }
+
+    def _name_of(self, resource: Resource, subresource: str) -> str:
+        below = resource.subresources.get(subresource)
+        if below is None or below.kind == resource.kind:
+            return definition_of(resource)
+        return self._kinds().get((below.group, below.version, below.kind), "")
 
     def _whole(self) -> Json:
         served = self._registry.all()
@@ -86,7 +93,7 @@ class OpenApi:
         return {
             "swagger": "2.0",
             "info": {"title": "Kubernetes", "version": GIT_VERSION},
-            "paths": paths(served, definition_of, schemas, V2),
+            "paths": paths(served, self._name_of, schemas, V2),
             "definitions": schemas,
         }
 
@@ -98,8 +105,10 @@ class OpenApi:
         schemas = {name: schema for resource in served for name, schema in self._own(resource, prefix)}
         wanted = [*_ALWAYS, *(name for schema in schemas.values() for name in _references(schema))]
         for resource in served:
-            for kind in (definition_of(resource), *(below.kind for below in resource.subresources.values())):
-                wanted.extend(self._named(kind, resource))
+            wanted.append(resource.definition)
+            wanted.append(f"{resource.definition}List")
+            below = resource.subresources.values()
+            wanted.extend(self._kinds().get((each.group, each.version, each.kind), "") for each in below)
         while wanted:
             name = wanted.pop()
             if name in schemas or name not in self._definitions:
@@ -109,12 +118,15 @@ class OpenApi:
             schemas[name] = _translated(name, schema, prefix)
         return dict(sorted(schemas.items()))
 
-    def _named(self, kind: str, resource: Resource) -> Iterator[str]:
-        """The definitions that a kind's name may mean for a resource, with its list."""
-        package = resource.definition.rpartition(".")[0]
-        for name in (kind, f"{kind}List", f"{package}.{kind}"):
-            if name in self._definitions:
-                yield name
+    def _kinds(self) -> dict[tuple[str, str, str], str]:
+        """Group, version and kind to the definition that says what that is."""
+        if not self._by_kind:
+            for name, schema in self._definitions.items():
+                stated = schema.get("x-kubernetes-group-version-kind") or []
+                if len(stated) == 1:  # DeleteOptions and its like are of every group
+                    kind = stated[0]
+                    self._by_kind[kind["group"], kind["version"], kind["kind"]] = name
+        return self._by_kind
 
     def _own(self, resource: Resource, prefix: str) -> Iterator[tuple[str, Json]]:
         """A custom resource's type and list; metrics' likewise."""

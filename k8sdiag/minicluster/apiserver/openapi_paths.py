@@ -57,15 +57,15 @@ _ACTIONS = {"list": "list", "create": "create", "deletecollection": "delete", "g
 
 
 def paths(
-    served: Iterable[Resource], definition_of: Callable[[Resource], str], schemas: Container[str], prefix: str
+    served: Iterable[Resource], name_of: Callable[[Resource, str], str], schemas: Container[str], prefix: str
 ) -> Json:
-    """Path items of resources. `schemas` are the names that may be referred to below `prefix`."""
+    """Path items of resources. `name_of` is the definition of a resource's subresource ('': its own), `schemas` are
+    the names that may be referred to below `prefix`."""
     found: Json = {}
     for resource in sorted(served, key=lambda each: (each.group, each.version, each.plural)):
-        definition = definition_of(resource)
         where = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
         scope = f"{where}/namespaces/{{namespace}}" if resource.namespaced else where
-        builder = _Builder(resource, definition, schemas, prefix)
+        builder = _Builder(resource, name_of, schemas, prefix)
         if resource.namespaced and "list" in resource.verbs:
             found[f"{where}/{resource.plural}"] = builder.item(("list",), "", whole=True)
         found[f"{scope}/{resource.plural}"] = builder.item(_COLLECTION, "")
@@ -79,8 +79,10 @@ def paths(
 class _Builder:
     """The path items of one resource."""
 
-    def __init__(self, resource: Resource, definition: str, schemas: Container[str], prefix: str) -> None:
-        self._resource, self._definition = resource, definition
+    def __init__(
+        self, resource: Resource, name_of: Callable[[Resource, str], str], schemas: Container[str], prefix: str
+    ) -> None:
+        self._resource, self._name_of = resource, name_of
         self._schemas, self._prefix = schemas, prefix
         self._v3 = prefix == V3
 
@@ -149,12 +151,8 @@ class _Builder:
         return {**parameter, "type": kind, "uniqueItems": True}
 
     def _schema(self, verb: str, subresource: str) -> Json:
-        name = self._definition
-        if subresource:
-            kind = self._resource.subresources[subresource].kind
-            if kind != self._resource.kind:
-                name = f"{name.rpartition('.')[0]}.{kind}"
-        elif verb == "list":
+        name = self._name_of(self._resource, subresource)
+        if verb == "list":
             name = f"{name}List"
         elif verb == "deletecollection":
             name = f"{_META}Status"

@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from k8sdiag.minicluster.apiserver import errors, http_body, webhook_caller
-from k8sdiag.minicluster.apiserver.answering import view_of
+from k8sdiag.minicluster.apiserver import errors, escalation, http_body, webhook_caller
+from k8sdiag.minicluster.apiserver.admission import Attributes
+from k8sdiag.minicluster.apiserver.answering import Forms
 from k8sdiag.minicluster.apiserver.authentication import ANONYMOUS, Authenticator, impersonate
 from k8sdiag.minicluster.apiserver.authorization import Authorizer, asked_of, refusal
 from k8sdiag.minicluster.apiserver.certificates import server_context
@@ -26,11 +27,7 @@ from k8sdiag.minicluster.apiserver.health import Counters
 from k8sdiag.minicluster.apiserver.http_protocol import HttpServer, Protocol
 from k8sdiag.minicluster.apiserver.http_responses import NO_CACHE, Responses
 from k8sdiag.minicluster.apiserver.metrics_pages import MetricsPages, Usage
-from k8sdiag.minicluster.apiserver.negotiation import (
-    JSON_TYPE,
-    Wanted,
-    negotiate,
-)
+from k8sdiag.minicluster.apiserver.negotiation import JSON_TYPE, Wanted, negotiate
 from k8sdiag.minicluster.apiserver.openapi import OpenApi
 from k8sdiag.minicluster.apiserver.pages import Pages
 from k8sdiag.minicluster.apiserver.request import Answer, Request, User
@@ -53,21 +50,22 @@ Stream = Callable[[BaseRequest, Request], Awaitable[web.StreamResponse]]
 class ApiServer:
     """HTTP for the handlers. `streams` are the connect subresources by `pods/exec`; whoever knows them adds them."""
 
-    def __init__(self, handlers: Handlers, security: Security, usage: Usage, openapi: OpenApi | None = None) -> None:
+    def __init__(self, handlers: Handlers, security: Security, usage: Usage) -> None:
         backend = handlers.backend
         handlers.subresources.issue = security.signer.issue
         self.streams: dict[str, Stream] = {}
         self.counters = Counters()
-        self._responses = Responses(self.counters, backend.clock)
+        self._responses = Responses(self.counters, Forms(backend.clock, backend.customs.table_of))
         self.is_ready = False
         self.authorizer = Authorizer(backend.storage)
+        backend.guards.append(self._guard)
         self.authenticator = Authenticator(backend.storage, security.signer, security.tokens)
         self.watches = Watches(backend.storage, backend.clock, backend.random)
         self._handlers, self._backend, self._security = handlers, backend, security
         self._registry, self._storage = backend.registry, backend.storage
         self._reviews = Reviews(self.authorizer, self.authenticator, backend.clock)
         self._metrics = MetricsPages(backend.storage, usage)
-        openapi = openapi or OpenApi(backend.registry)
+        openapi = OpenApi(backend.registry, backend.customs.schema_of)
         self._pages = Pages(
             backend.registry, backend.storage, security.signer, openapi, self.counters, lambda: self.is_ready
         )
@@ -113,6 +111,10 @@ class ApiServer:
         while True:
             await asyncio.sleep(1.0)
             self.watches.tick()
+
+    def _guard(self, attributes: Attributes) -> None:
+        if attributes.obj is not None and not attributes.subresource:
+            escalation.check(self.authorizer, attributes.user, attributes.resource, attributes.obj, attributes.old)
 
     # ---- one request
 
@@ -197,7 +199,7 @@ class ApiServer:
         """Events as they come, until the watch or its reader ends."""
         if wanted.media != JSON_TYPE:
             raise errors.not_acceptable((f"{JSON_TYPE};stream=watch",))
-        view = view_of(request.resource, wanted, request.query, self._backend.clock)
+        view = self._responses.forms.view(request.resource, wanted, request.query)
         watcher = self.watches.open(request, view)
         self.counters.watches += 1
         self.counters.requests["watch", request.resource.plural, 200] += 1
