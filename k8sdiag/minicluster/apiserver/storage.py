@@ -146,7 +146,7 @@ class Storage:
     """All tables and the one revision. Not for threads: one at a time, the file's writer apart."""
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
-        self.revision = 1  # as in an etcd that nobody has written to
+        self.revision = self._opened = 1  # as in an etcd that nobody has written to
         self._clock = clock
         self._tables: dict[str, Table] = {}
         self._pending: dict[tuple[str, str], Json | None] = {}
@@ -159,7 +159,7 @@ class Storage:
 
     def _load(self, disk: Disk) -> None:
         saved = disk.read()
-        self.revision = self._committed = saved.revision if saved.closed else saved.revision + _LEAP
+        self.revision = self._opened = self._committed = saved.revision if saved.closed else saved.revision + _LEAP
         for storage, obj in saved.objects:
             self._table(storage).put(key_of_object(obj), obj, None)
         if not saved.closed:
@@ -168,7 +168,7 @@ class Storage:
     def _table(self, storage: str) -> Table:
         table = self._tables.get(storage)
         if table is None:
-            table = self._tables[storage] = Table(self.revision)
+            table = self._tables[storage] = Table(self._opened)
         return table
 
     # ---- reading
