@@ -172,8 +172,10 @@ class Recorder:
         """Write it, and answer its name. An event that is refused (its namespace is going away) is lost, as there."""
         namespace = reference.get("namespace") or "default"
         stamp = max(self._last_stamp + 1, int(self._clock.now() * 1e9))
+        # Where time stands still, another component may have said something of an object of that name already.
+        while self._client.find("events", namespace, name := f"{reference['name']}.{stamp:x}") is not None:
+            stamp += 1
         self._last_stamp = stamp
-        name = f"{reference['name']}.{stamp:x}"
         whole = {
             "kind": "Event",
             "apiVersion": "v1",
