@@ -116,6 +116,7 @@ def test_every_finding_says_how_to_mend_it(name: str) -> None:
     for found in report_of(name).findings:
         assert found.fixes, found.rule
         assert any(fix.commands or fix.patch for fix in found.fixes), found.rule
+        assert not any(" ./-" in command for fix in found.fixes for command in fix.commands), "an option, not a file"
         for fix in found.fixes:
             assert not [command for command in fix.commands if FLAWED.search(command)], found.rule
 

@@ -92,7 +92,7 @@ FIELDS = {
     "hasStartup": "the container has a startup probe",
     "deleting": "the pod is being deleted",
     "others.running": "another app container of the pod runs",
-    "previousFlag": "--previous where the log to read is that of the run before this one",
+    "previousFlag.shell": "--previous where the log to read is that of the run before this one",
     "configMaps.shell": "the ConfigMaps the pod names, quoted for a shell",
     "goal": "what kubectl get shows when it is mended: Running, or for a Job COMPLETIONS is full",
 }
@@ -177,7 +177,7 @@ def _state(container: ContainerView, spec: Json, taken_at: float) -> dict[str, A
         "backoff": message.split()[1] if message.startswith("back-off ") else "",
         "crashing": is_crashing(container, spec.get("restartPolicy") or "Always", taken_at),
         "restartPolicy": spec.get("restartPolicy") or "Always",
-        "previousFlag": "--previous" if word != "terminated" and restarts and status.get("lastState") else "",
+        "previousFlag.shell": "--previous" if word != "terminated" and restarts and status.get("lastState") else "",
     }
 
 
