@@ -129,6 +129,6 @@ def find_resource(route: Route, registry: Registry) -> tuple[Resource, Subresour
             raise errors.no_such_method()
     if route.verb not in (resource.verbs if below is None else below.verbs):
         raise errors.no_such_method()
-    if route.verb == "create" and route.name and below is None:
+    if below is None and bool(route.name) == (route.verb == "create") and route.verb in ("create", "update", "patch"):
         raise errors.no_such_method()
     return resource, below

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -41,6 +43,7 @@ from k8sdiag.minicluster.kinds import METRICS_GROUP
 LOG = logging.getLogger("k8sdiag.lab.apiserver")
 HANDSHAKE_SECONDS = 10.0
 BACKLOG = 4096
+MOST_FILES = 65536
 _WRITES = frozenset(("create", "update", "patch", "delete", "deletecollection"))
 
 # A subresource that speaks in streams: the request as aiohttp has it, and what it means.
@@ -79,6 +82,7 @@ class ApiServer:
     async def start(self, host: str, port: int) -> str:
         """Listen; the URL for clients. Raises OSError where the port is taken."""
         loop = asyncio.get_running_loop()
+        _allow_many_files()
         self._commits = GroupCommit(self._storage)
         self._http = HttpServer(self._serve)
         listener = _listener(host, port)
@@ -147,10 +151,10 @@ class ApiServer:
             headers = http.headers
             page = self._pages.find(route, headers.get("Accept", ""), headers.get("User-Agent", ""))
             return self._responses.page(http, route, page)
-        resource, below = find_resource(route, self._registry)
+        kind, below = find_resource(route, self._registry)
         request = Request(
             verb=route.verb,
-            resource=resource,
+            resource=kind,
             user=user,
             namespace=route.namespace,
             name=route.name if route.verb not in ("list", "watch", "deletecollection") else "",
@@ -167,8 +171,8 @@ class ApiServer:
         if route.verb == "watch":
             return await self._watch(http, request, wanted)
         if route.verb in _WRITES:
-            kind = below.kind if below is not None else "DeleteOptions" if "delete" in route.verb else resource.kind
-            await http_body.read_into(request, http, kind)
+            named = below.kind if below is not None else "DeleteOptions" if "delete" in route.verb else kind.kind
+            await http_body.read_into(request, http, named)
         answer = await self._ask(request)
         return self._responses.answer(http, request, answer, wanted)
 
@@ -227,6 +231,15 @@ class ApiServer:
             if isinstance(protocol, Protocol):
                 protocol.on_lost = None
         return response
+
+
+def _allow_many_files() -> None:
+    """Each connection takes a file descriptor, and a shell's usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -36,7 +36,8 @@ def test_certificate_says_who(kubectl: Kubectl, eve: str) -> None:
 
 
 REFUSALS = {
-    "get pods -n shop": 'pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace "shop"',
+    "get pods -n shop": 'pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace'
+    ' "shop"',
     "get nodes": 'nodes is forbidden: User "eve" cannot list resource "nodes" in API group "" at the cluster scope',
     "get deployment web -n shop": 'deployments.apps "web" is forbidden: User "eve" cannot get resource "deployments" in'
     ' API group "apps" in the namespace "shop"',
