@@ -7,7 +7,10 @@ file a filter; `scores`, `spreading` and `attraction` rate; `search` is the plai
 
 from __future__ import annotations
 
-from k8sdiag.minicluster.controllers import Context
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the filters and scores know nothing of clients
+    from k8sdiag.minicluster.controllers import Context
 
 
 def start(context: Context) -> None:

@@ -8,6 +8,7 @@ possible given back, those first whose budget would be violated, the more import
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -55,13 +56,18 @@ def decide(pod: PodInfo, diagnosis: Diagnosis, prepared: Prepared, world: World,
     refusal = ineligible(pod, diagnosis, world)
     if refusal:
         return Verdict(None, f"preemption: {refusal}", keep=True)
-    names = [node.name for node in world.snapshot.nodes]
-    helpable = diagnosis.helpable(names)
-    found, statuses = candidates(pod, helpable, prepared, world, random)
-    if found:
-        return Verdict(min(found, key=Candidate.cost))
-    told = Diagnosis(statuses, absent=_NOT_HELPFUL, counted=Counter(statuses.values()))
-    return Verdict(None, f"preemption: {fit_error(told, len(names))}")
+    total = len(world.snapshot.nodes)
+    statuses: Mapping[Status, int]
+    if min(world.snapshot.priorities, default=pod.priority) >= pod.priority:
+        count = diagnosis.helpable_count(total)  # nobody anywhere could be a victim
+        statuses = {_NO_VICTIMS: count} if count else {}
+    else:
+        names = diagnosis.helpable(node.name for node in world.snapshot.nodes)
+        found, statuses = candidates(pod, names, prepared, world, random)
+        if found:
+            return Verdict(min(found, key=Candidate.cost))
+    told = Diagnosis(absent=_NOT_HELPFUL, counted=statuses)
+    return Verdict(None, f"preemption: {fit_error(told, total)}")
 
 
 def ineligible(pod: PodInfo, diagnosis: Diagnosis, world: World) -> str:
@@ -93,18 +99,16 @@ def leaving_for_preemption(pod: PodInfo) -> bool:
 
 def candidates(
     pod: PodInfo, names: list[str], prepared: Prepared, world: World, random: Random
-) -> tuple[list[Candidate], dict[str, Status]]:
+) -> tuple[list[Candidate], Counter[Status]]:
     """Nodes where preemption helps, and what is to be said of those where it does not (DryRunPreemption). The search
     begins anywhere, and ends when there are enough to choose from."""
     if not names:
-        return [], {}
-    if min(world.snapshot.priorities, default=pod.priority) >= pod.priority:
-        return [], dict.fromkeys(names, _NO_VICTIMS)
+        return [], Counter()
     offset = random.randrange(len(names)) if len(names) > 1 else 0
     enough = min(max(len(names) * _CANDIDATES_PERCENT // 100, _FEWEST_CANDIDATES), len(names))
     budgets = world.objects.list("poddisruptionbudgets")
     found: list[Candidate] = []
-    statuses: dict[str, Status] = {}
+    statuses: Counter[Status] = Counter()
     for step in range(len(names)):
         name = names[(offset + step) % len(names)]
         node = world.snapshot.node(name)
@@ -112,7 +116,7 @@ def candidates(
             continue
         result = victims_on(pod, node, prepared, world, budgets)
         if isinstance(result, Status):
-            statuses[name] = result
+            statuses[result] += 1
             continue
         found.append(result)
         if len(found) >= enough and any(not each.violations for each in found):

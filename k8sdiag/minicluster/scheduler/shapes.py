@@ -46,6 +46,7 @@ class Shape:
         self.statuses: list[Status | None] = [None] * count
         self.unwelcome = [0] * count
         self.liking = [0] * count
+        self.refusal: Diagnosis | None = None  # what was said when nothing would do, until something changes
         self.prefers = False  # whether any node is less welcome, or more liked, than another
 
     def refresh(self) -> None:
@@ -55,6 +56,7 @@ class Shape:
             self._epoch = snapshot.epoch
             self._empty()
         elif self._seen < len(snapshot.changes):
+            self.refusal = None
             totals = self.totals
             for index in snapshot.changes[self._seen :]:
                 totals[index] = _UNKNOWN
@@ -129,6 +131,8 @@ class Shapes:
             return None
         nodes, search = snapshot.nodes, self._search
         shape.refresh()
+        if shape.refusal is not None:
+            return Outcome(None, shape.refusal, prepare(pod, search.world))
         runs = list(shape.runs(search.start, enough(len(nodes))))
         seen = sum(len(stretch) for _, stretch in runs)
         refused = sum(stretch.count(_REFUSED) for _, stretch in runs)
@@ -156,10 +160,12 @@ class Shapes:
         return shape
 
     def _diagnosis(self, shape: Shape) -> Diagnosis:
-        nodes = self._snapshot.nodes
-        statuses = {node.name: status for node, status in zip(nodes, shape.statuses, strict=True) if status is not None}
-        counted = Counter(statuses.values())
-        return Diagnosis(statuses, plugins={status.plugin for status in counted}, counted=counted)
+        if shape.refusal is None:
+            pairs = zip(self._snapshot.nodes, shape.statuses, strict=True)
+            statuses = {node.name: status for node, status in pairs if status is not None}
+            counted = Counter(statuses.values())
+            shape.refusal = Diagnosis(statuses, plugins={status.plugin for status in counted}, counted=counted)
+        return shape.refusal
 
     def _best(self, pod: PodInfo, shape: Shape, runs: list[tuple[int, list[int]]], feasible: int) -> list[int]:
         """The indexes of the nodes with the highest score, in the order in which they were looked at."""

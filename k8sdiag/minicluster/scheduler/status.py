@@ -56,6 +56,18 @@ class Diagnosis:
     def status(self, node: str) -> Status | None:
         return self.nodes.get(node) or self.absent
 
+    def by_status(self) -> Mapping[Status, int]:
+        """How many nodes have each status of their own."""
+        return self.counted if self.counted is not None else Counter(self.nodes.values())
+
+    def helpable_count(self, total: int) -> int:
+        """At how many of all nodes preemption could help."""
+        known = self.by_status()
+        count = sum(number for status, number in known.items() if status.resolvable)
+        if self.absent is not None and self.absent.resolvable:
+            count += total - sum(known.values())
+        return count
+
     def helpable(self, names: Iterable[str]) -> list[str]:
         """The nodes where preemption could help (NodesForStatusCode Unschedulable), in the given order."""
         found = []
@@ -80,9 +92,8 @@ def fit_error(diagnosis: Diagnosis, total: int, post_filter: str = "") -> str:
 
 def _histogram(diagnosis: Diagnosis, total: int) -> list[str]:
     counts: Counter[str] = Counter()
-    by_status = diagnosis.counted if diagnosis.counted is not None else Counter(diagnosis.nodes.values())
     known = 0
-    for status, number in by_status.items():
+    for status, number in diagnosis.by_status().items():
         known += number
         for reason in status.reasons:
             counts[reason] += number
