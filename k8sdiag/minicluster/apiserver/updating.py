@@ -37,6 +37,9 @@ _PLACES: Mapping[str, str] = {
     "ingresses.networking.k8s.io": "ingress",
 }
 
+# Through these, nothing comes in that the server has to complete.
+_COMPLETE = frozenset(("status", "scale", "finalize", "approval"))
+
 
 def update(backend: Backend, request: Request, answers: Answers) -> Answer:
     check_options(request.query, "UpdateOptions")
@@ -90,7 +93,7 @@ def replace(
     resource, kept = request.resource, backend.kept(request.resource)
     warnings = warnings or []
     obj = {**obj, "metadata": {**obj["metadata"]}}
-    if not request.subresource:
+    if request.subresource not in _COMPLETE:
         obj = fill_in(resource, obj)
     obj = convert(obj, kept)
     meta, was = obj["metadata"], old["metadata"]
