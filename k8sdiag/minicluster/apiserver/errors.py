@@ -214,8 +214,8 @@ def duplicate(field: str, value: Any) -> Cause:
 
 
 def not_supported(field: str, value: Any, choices: Iterable[str]) -> Cause:
-    """The choices are listed in alphabetical order, quoted."""
-    listed = ", ".join(go_value(choice) for choice in sorted(choices))
+    """The choices are listed as they are given, quoted; give a set of them in order."""
+    listed = ", ".join(go_value(choice) for choice in choices)
     return Cause(field, "FieldValueNotSupported", f"Unsupported value: {go_value(value)}: supported values: {listed}")
 
 
