@@ -63,7 +63,11 @@ def apply(node: Type, live: Json | None, config: Json, manager: Manager, now: fl
     ]
     if conflicts and not force:
         _refuse(node, live or {}, conflicts, manager)
-    if not difference and own is not None and own["fieldsV1"] == fields and live is not None and entries_of(live):
+    try:
+        merged, _ = decode(node, merged)
+    except DecodeError as error:
+        raise errors.bad_request(str(error)) from None
+    if live is not None and merged == base and own is not None and own["fieldsV1"] == fields:
         return live
     entries = []
     for entry in others:
@@ -72,10 +76,6 @@ def apply(node: Type, live: Json | None, config: Json, manager: Manager, now: fl
             entries.append(entry if kept is entry["fieldsV1"] else {**entry, "fieldsV1": kept})
     if fields:
         entries.append(make_entry(manager, "Apply", now, fields))
-    try:
-        merged, _ = decode(node, merged)
-    except DecodeError as error:
-        raise errors.bad_request(str(error)) from None
     meta = {**(merged.get("metadata") or {}), "managedFields": in_order(entries)}
     return _with_last_applied({**merged, "metadata": meta}, live, config, manager)
 

@@ -127,7 +127,10 @@ def _object(node: Type, value: Json, path: Path, unknown: list[Path]) -> Json:
         if child is None:
             unknown.append((*path, key))
             out = _dropped(out, value, key)
-        elif given is None or (not given and key in omitted and type(given) in _EMPTY.get(child.kind, ())):
+        elif given is None:
+            if not _written_as_null(node, key, path):
+                out = _dropped(out, value, key)
+        elif not given and key in omitted and type(given) in _EMPTY.get(child.kind, ()):
             out = _dropped(out, value, key)
         else:
             read = _READERS[child.kind](child, given, (*path, key), unknown)
@@ -137,7 +140,12 @@ def _object(node: Type, value: Json, path: Path, unknown: list[Path]) -> Json:
                 out[key] = read
                 if not read and key in omitted and not isinstance(read, str):
                     del out[key]
-    return _completed(node.always, out, value) if node.always else out
+    return _completed(node, out, value) if node.always else out
+
+
+def _written_as_null(node: Type, key: str, path: Path) -> bool:
+    """Does Go write a null there: `lastProbeTime`, and the time of creation of what is only a template?"""
+    return key in node.always or (key == "creationTimestamp" and len(path) > 1)
 
 
 # Which JSON types may be empty values of a kind: "" for a list is no empty list but a mistake.
@@ -158,24 +166,33 @@ def _dropped(out: Json, value: Json, key: str) -> Json:
     return out
 
 
-def _completed(always: Mapping[str, Any], out: Json, value: Json) -> Json:
+def _completed(node: Type, out: Json, value: Json) -> Json:
     """With the structs that Go writes even when they are empty."""
-    for name, least in always.items():
+    for name, least in node.always.items():
         held = out.get(name)
         if least is None:
             if name not in out:
                 if out is value:
                     out = dict(value)
                 out[name] = None
-        elif held is None or any(key not in held for key in least if least[key] is None):
+        elif (held is None and (least is not None or name not in out)) or _lacks(held, least):
             if out is value:
                 out = dict(value)
-            out[name] = _fresh(least) if held is None else {**least, **held}
+            out[name] = {**least, **held} if held is not None else _fresh(node.fields[name], least)
     return out
 
 
-def _fresh(least: Any) -> Any:
-    return {key: _fresh(value) for key, value in least.items()} if isinstance(least, dict) else least
+def _lacks(held: Any, least: Any) -> bool:
+    """Is a null that is always written missing (a template's time of creation)?"""
+    return isinstance(held, dict) and any(value is None and key not in held for key, value in least.items())
+
+
+def _fresh(node: Type, least: Any) -> Any:
+    """A value of its own, with what is always in it in turn."""
+    if not isinstance(least, dict):
+        return least
+    nested = {key: _fresh(node.fields[key], value) for key, value in least.items()}
+    return _completed(node, nested, nested)
 
 
 def _struct(node: Type, value: Any, path: Path, unknown: list[Path]) -> Any:

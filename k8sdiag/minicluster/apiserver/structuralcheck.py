@@ -64,7 +64,7 @@ def _node(schema: Json, level: str, path: str) -> Iterator[Cause]:
     kind = schema.get("type") or ""
     if kind and kind not in _TYPES:
         yield not_supported(f"{path}.type", kind, _TYPES)
-    if kind == "array" and not schema.get("items"):
+    if kind == "array" and schema.get("items") is None:
         yield required(f"{path}.items", "must be specified")
     for child, below, where in _children(schema, path):
         yield from _node(child, below, where)
