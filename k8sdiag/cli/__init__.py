@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     import typer
@@ -34,7 +35,7 @@ def main() -> None:
 
     sys.excepthook = _unexpected
     try:
-        build()(prog_name=name)
+        build(sys.argv[1:])(prog_name=name)
     except SystemExit as end:
         if end.code == 130:  # what typer makes of Ctrl-C
             os._exit(130)  # at once: requests under way only read, and waiting for them is what was refused
@@ -64,14 +65,22 @@ def _unexpected(kind: type[BaseException], problem: BaseException, trace: Traceb
     os._exit(3)
 
 
-def build() -> typer.Typer:
-    """The commands by name. Each is a file."""
-    import typer
+# Each command's file, and its name there.
+COMMANDS = {
+    "pod": ("diagnose", "pod"),
+    "check": ("diagnose", "check"),
+    "scan": ("scan", "scan"),
+    "lab": ("lab", "app"),
+    "playbooks": ("playbooks", "app"),
+}
 
-    from k8sdiag.cli.diagnose import check, pod
-    from k8sdiag.cli.lab import app as lab
-    from k8sdiag.cli.playbooks import app as playbooks
-    from k8sdiag.cli.scan import scan
+
+def build(words: Sequence[str] = ()) -> typer.Typer:
+    """The commands by name; only the one that is meant, where `words` (the arguments) begin with one: the others'
+    options need not be made for it."""
+    from importlib import import_module
+
+    import typer
 
     app = typer.Typer(
         help=HELP,
@@ -80,11 +89,15 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    app.command()(pod)
-    app.command()(check)
-    app.command()(scan)
-    app.add_typer(lab, name="lab")
-    app.add_typer(playbooks, name="playbooks")
+    meant = words[0] if words and words[0] in COMMANDS else ""
+    for name, (file, attribute) in COMMANDS.items():
+        if meant and name != meant:
+            continue
+        found = getattr(import_module(f"k8sdiag.cli.{file}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
 
     @app.callback(invoke_without_command=True, help=HELP)
     def root(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:

@@ -135,19 +135,23 @@ def _diagnose(
 def _diagnose_all(
     wanted: list[tuple[Source, str, str]], output: str, fail_on: str, playbooks: list[Path] | None
 ) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     from k8sdiag.cli.answers import exit_code, show
     from k8sdiag.cli.sources import load_playbooks, look
     from k8sdiag.diagnose import diagnose
 
-    rules = load_playbooks(playbooks or [])
     reports, failures = [], []
-    for source, kind, name in wanted:
-        try:
-            snapshot, subject = look(source, kind, name)
-        except CouldNotLook as problem:
-            failures.append(str(problem))
-            continue
-        reports.append(diagnose(snapshot, subject, rules))
+    with ThreadPoolExecutor(1) as aside:  # the rules are read while the API server thinks
+        loading = aside.submit(load_playbooks, playbooks or [])
+        for source, kind, name in wanted:
+            try:
+                snapshot, subject = look(source, kind, name)
+            except CouldNotLook as problem:
+                loading.result()  # a mistake in a rule comes first
+                failures.append(str(problem))
+                continue
+            reports.append(diagnose(snapshot, subject, loading.result()))
     if reports:
         show(reports[0] if len(wanted) == 1 else reports, output)
     if failures:
