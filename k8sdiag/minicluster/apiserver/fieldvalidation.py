@@ -166,25 +166,23 @@ def _dropped(out: Json, value: Json, key: str) -> Json:
     return out
 
 
+_ABSENT: Any = object()
+
+
 def _completed(node: Type, out: Json, value: Json) -> Json:
-    """With the structs that Go writes even when they are empty."""
+    """With what Go writes even when it is empty; a template's metadata say that it was never created."""
     for name, least in node.always.items():
-        held = out.get(name)
-        if least is None:
-            if name not in out:
-                if out is value:
-                    out = dict(value)
-                out[name] = None
-        elif (held is None and (least is not None or name not in out)) or _lacks(held, least):
-            if out is value:
-                out = dict(value)
-            out[name] = {**least, **held} if held is not None else _fresh(node.fields[name], least)
+        held = out.get(name, _ABSENT)
+        if held is _ABSENT or (held is None and least is not None):
+            made = _fresh(node.fields[name], least)
+        elif name == "metadata" and "creationTimestamp" not in held:
+            made = {**least, **held}
+        else:
+            continue
+        if out is value:
+            out = dict(value)
+        out[name] = made
     return out
-
-
-def _lacks(held: Any, least: Any) -> bool:
-    """Is a null that is always written missing (a template's time of creation)?"""
-    return isinstance(held, dict) and any(value is None and key not in held for key, value in least.items())
 
 
 def _fresh(node: Type, least: Any) -> Any:

@@ -63,7 +63,7 @@ def test_a_creator_owns_what_a_real_server_says() -> None:
     obj["metadata"]["labels"] = {"app": "web"}
     obj["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}
     [entry] = created(obj, Manager("kubectl-create", "apps/v1"), 1_000_000_000)["metadata"]["managedFields"]
-    container = {
+    container: Json = {
         ".": {},
         "f:image": {},
         "f:name": {},
@@ -187,9 +187,9 @@ def test_what_does_not_fit_the_type() -> None:
         500,
         "failed to create typed patch object (n/web; apps/v1, Kind=Deployment): .foo: field not declared in schema",
     )
+    twice = deployment(1)
+    twice["spec"]["template"]["spec"]["containers"] *= 2
     with pytest.raises(ApiError, match=r"containers: duplicate entries for key \[name=\"web\"\]"):
-        twice = deployment(1)
-        twice["spec"]["template"]["spec"]["containers"] *= 2
         apply(DEPLOYMENT, None, twice, KUBECTL, 0.0)
 
 
@@ -209,7 +209,8 @@ def test_an_update_that_changes_nothing_keeps_the_time() -> None:
 
 def test_managed_fields_can_be_reset() -> None:
     live = created(deployment(1), KUBECTL)
-    for reset in ([], [{}]):
+    resets: list[list[Json]] = [[], [{}]]
+    for reset in resets:
         new = {**live, "metadata": {**live["metadata"], "managedFields": reset}}
         assert track(DEPLOYMENT, live, new, OTHER, 1.0) == []
 
@@ -259,7 +260,7 @@ def test_lists_of_custom_resources_are_atomic_unless_they_say() -> None:
 # ---- properties, on a map of data and a list of owners' finalizers: granular map and set
 
 DATA = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("xyz"), min_size=1, max_size=4)
-SETS = st.recursive(
+SETS: st.SearchStrategy[Json] = st.recursive(
     st.just({}),
     lambda below: st.dictionaries(st.sampled_from([".", "f:a", "f:b", 'k:{"name":"x"}', "v:1"]), below, max_size=3),
     max_leaves=8,

@@ -68,7 +68,7 @@ def pointers(value: Any, prefix: str = "") -> list[str]:
     return found
 
 
-def reference_apply(document: Any, operation: dict[str, Any]) -> Any:
+def reference_apply(document: Any, operation: dict[str, Any]) -> Any:  # noqa: C901 (the operations, one by one)
     """RFC 6902, in place on a copy, with evanphx/json-patch's liberties."""
     document = {"": copy.deepcopy(document)}
 

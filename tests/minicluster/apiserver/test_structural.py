@@ -130,8 +130,11 @@ def test_pruning() -> None:
     assert obj == before
     assert sorted(unknown) == ["extra", "spec.f.b", "spec.named.k.y", "spec.pod.junk"]
     assert pruned["spec"] == {
-        "f": {"a": "1"}, "free": {"x": 1}, "named": {"k": {"x": "1"}}, "pod": {"kind": "Pod", "metadata": {}, "spec": {}},
-    }  # fmt: skip
+        "f": {"a": "1"},
+        "free": {"x": 1},
+        "named": {"k": {"x": "1"}},
+        "pod": {"kind": "Pod", "metadata": {}, "spec": {}},
+    }
     assert structural.prune(stated, pruned)[0] is pruned
 
 
@@ -167,8 +170,10 @@ ROOT = "spec.validation.openAPIV3Schema"
         ),
         (
             schema(f={"type": "int"}),
-            'properties[spec].properties[f].type: Unsupported value: "int": supported values: "array", "boolean", '
-            '"integer", "number", "object", "string"',
+            (
+                'properties[spec].properties[f].type: Unsupported value: "int": supported values: "array", "boolean", '
+                '"integer", "number", "object", "string"'
+            ),
         ),
         (
             schema(f={"type": "string", "anyOf": [{"type": "string"}]}),
@@ -176,18 +181,24 @@ ROOT = "spec.validation.openAPIV3Schema"
         ),
         (
             schema(f={"type": "object", "oneOf": [{"properties": {"x": {"maxLength": 1}}}]}),
-            "properties[spec].properties[f].properties[x]: Required value: because it is defined in "
-            f"{ROOT}.properties[spec].properties[f].oneOf[0].properties[x]",
+            (
+                "properties[spec].properties[f].properties[x]: Required value: because it is defined in "
+                f"{ROOT}.properties[spec].properties[f].oneOf[0].properties[x]"
+            ),
         ),
         (
             schema(f={"type": "array", "items": {"type": "object"}, "x-kubernetes-list-type": "map"}),
-            "properties[spec].properties[f].x-kubernetes-list-map-keys: Required value: must not be empty if "
-            "x-kubernetes-list-type is map",
+            (
+                "properties[spec].properties[f].x-kubernetes-list-map-keys: Required value: must not be empty if "
+                "x-kubernetes-list-type is map"
+            ),
         ),
         (
             schema(f={"type": "integer", "default": "x"}),
-            f'properties[spec].properties[f].default: Invalid value: "string": {ROOT}.properties[spec].properties[f].'
-            'default in body must be of type integer: "string"',
+            (
+                f'properties[spec].properties[f].default: Invalid value: "string": {ROOT}.properties[spec].properties[f].'
+                'default in body must be of type integer: "string"'
+            ),
         ),
     ],
 )
