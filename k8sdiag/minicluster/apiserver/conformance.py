@@ -25,6 +25,4 @@ def fill_in(resource: Resource, obj: Json) -> Json:
 
 def complaints(backend: Backend, kept: Resource, obj: Json, old: Json | None, subresource: str) -> list[Cause]:
     """What is wrong with an object in the version it is stored in."""
-    check = getattr(validation, "validate", None)
-    causes: list[Cause] = list(check(kept, obj, old, subresource)) if check is not None else []
-    return [*causes, *backend.customs.validate(kept, obj, old)]
+    return [*validation.validate(kept, obj, old, subresource), *backend.customs.validate(kept, obj, old)]
