@@ -20,6 +20,7 @@ from k8sdiag.minicluster.nodes import node_objects
 
 _RENEW = 10.0
 _REPORT = 300.0
+_FIRST = 20.0  # within which all have had their first lease, before anybody gives them up
 _SLICE = 25  # nodes renewed in one go
 _RATE = 50.0  # renewals a second at most
 LEASES = "kube-node-lease"
@@ -64,8 +65,8 @@ class Heartbeats:
         for name in names[at * _SLICE : (at + 1) * _SLICE]:
             if self._is_up(name):
                 self.beat(name, pace)
-        self._next = at + 1
-        return pace.renew / pace.slices
+        self._next += 1
+        return min(pace.renew, _FIRST if self._next < pace.slices else pace.renew) / pace.slices
 
     def beat(self, name: str, pace: Pace) -> None:
         """One node's lease, and its status where that is old or says that it is not well."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from k8sdiag.evidence import Json
-
 from tests.minicluster.controllers.world import World, container
 
 

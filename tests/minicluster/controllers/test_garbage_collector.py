@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from k8sdiag.evidence import Json
-
 from tests.minicluster.controllers.world import World
 
 
