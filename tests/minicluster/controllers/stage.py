@@ -62,10 +62,12 @@ class Stage:
         self.client.patch(resource, SPACE, name, patch)
         self.settle()
 
-    def add_node(self, name: str, **spec: Any) -> None:
-        self.client.create(
-            "nodes", {"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}, "spec": spec}
-        )
+    def add_node(self, name: str, taints: list[Json] | None = None) -> None:
+        """A node that is Ready, and free of the taint that new nodes are given."""
+        self.client.create("nodes", {"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}})
+        self.client.patch("nodes", "", name, {"spec": {"taints": taints}})
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": self.now()}
+        self.client.patch("nodes", "", name, {"status": {"conditions": [ready]}}, subresource="status")
 
     def pods(self, app: str = "") -> list[Json]:
         return self.client.list("pods", SPACE, {"app": app} if app else None)
