@@ -13,6 +13,13 @@ from k8sdiag.minicluster.kinds import Resource
 NAME = "ServiceAddresses"
 ORDER = 805
 _WITH_ADDRESS = frozenset({"ClusterIP", "NodePort", "LoadBalancer"})
+_EXTERNAL = frozenset({"NodePort", "LoadBalancer"})
+_TYPED = {
+    "externalTrafficPolicy": _EXTERNAL,
+    "allocateLoadBalancerNodePorts": frozenset({"LoadBalancer"}),
+    "loadBalancerClass": frozenset({"LoadBalancer"}),
+    "externalName": frozenset({"ExternalName"}),
+}
 
 
 def handles(verb: str, resource: Resource, subresource: str) -> bool:
@@ -31,6 +38,7 @@ def mutate(attributes: Attributes, context: Context) -> None:
     addresses = _addresses(context)
     try:
         if attributes.verb == "update" and attributes.old is not None:
+            _drop(spec, attributes.old.get("spec") or {})
             _keep(spec, attributes.old.get("spec") or {})
         _give_address(spec, addresses, (attributes.old or {}).get("spec") or {})
         _give_ports(spec, addresses, attributes.old)
@@ -47,6 +55,15 @@ def _addresses(context: Context) -> Addresses:
             known.changed("ADDED", service, None)
         context.storage.subscribe("services", known.changed)
     return known
+
+
+def _drop(spec: Json, old: Json) -> None:
+    """What belongs to the type that a Service had goes with it, where the update says nothing new of it
+    (strategy.go dropTypeDependentFields)."""
+    for field, types in _TYPED.items():
+        applied, applies = old.get("type") in types, spec.get("type") in types
+        if applied and not applies and spec.get(field) == old.get(field):
+            spec.pop(field, None)
 
 
 def _keep(spec: Json, old: Json) -> None:
@@ -134,7 +151,7 @@ def _give_ports(spec: Json, addresses: Addresses, old: Json | None) -> None:
 
 
 def _wants_ports(spec: Json) -> bool:
-    return spec.get("type") in ("NodePort", "LoadBalancer")
+    return spec.get("type") in _EXTERNAL
 
 
 def _allocates(spec: Json) -> bool:

@@ -16,7 +16,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.admission import Attributes, Context, NeedsWebhook, WebhookAnswer, WebhookCall
 from k8sdiag.minicluster.apiserver.admission.webhook_rules import Webhook
 from k8sdiag.minicluster.apiserver.conversion import convert
-from k8sdiag.minicluster.apiserver.errors import ApiError, bad_request, internal
+from k8sdiag.minicluster.apiserver.errors import ApiError, internal
 from k8sdiag.minicluster.kinds import Resource
 
 _VERSION = "admission.k8s.io/v1"
@@ -42,8 +42,6 @@ def ask(webhook: Webhook, phase: str, attributes: Attributes, context: Context) 
     """The verdict; None where the webhook failed and its policy is to go on then. Raises NeedsWebhook where it has not
     been asked yet."""
     name = webhook.name
-    if attributes.dry_run and webhook.spec.get("sideEffects") not in ("None", "NoneOnDryRun"):
-        raise bad_request(f'admission webhook "{name}" does not support dry run')
     key = f"{phase}/{webhook.configuration}/{name}/{int(attributes.again)}"
     answer = attributes.answers.get(key)
     try:
