@@ -59,8 +59,10 @@ class _Jobs:
         keys = self._adoption.see_child(change, pod, old)
         for key in keys:
             self._queue.add(key, _BATCH)
-        if change != "DELETED" and tracked(pod) and not any(self._client.find("jobs", *key) for key in keys):
-            self._orphans.add(key_of(pod))
+        if change == "DELETED" or not tracked(pod):
+            return
+        if controller_of(pod) is None or not any(self._client.find("jobs", *key) for key in keys):
+            self._orphans.add(key_of(pod), 2 * _BATCH)  # a job that selects it has adopted it by then
 
     def _release_orphan(self, key: Key) -> None:
         """A pod whose job is gone is let go."""
