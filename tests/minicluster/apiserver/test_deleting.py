@@ -11,7 +11,6 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from tests.minicluster.apiserver.server import START, Server, config, make_server, pod
 
-
 _INVALID = 'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy:'
 
 
