@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.apiserver.patch import accepted
 from k8sdiag.minicluster.kinds import Resource
 
 V3 = "#/components/schemas/"
@@ -33,12 +34,6 @@ _DELETE = (
     ("gracePeriodSeconds", "integer"),
     ("orphanDependents", "boolean"),
     ("propagationPolicy", "string"),
-)
-_PATCHES = (
-    "application/apply-patch+yaml",
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
 )
 
 # verb: HTTP method, action, parameters, whether it takes a body
@@ -85,6 +80,8 @@ class _Builder:
         self._resource, self._name_of = resource, name_of
         self._schemas, self._prefix = schemas, prefix
         self._v3 = prefix == V3
+        # kubectl looks here for whether it may make strategic merge patches.
+        self._patches = sorted(accepted(custom=not resource.definition))
 
     def item(self, verbs: Iterable[str], subresource: str, whole: bool = False) -> Json:
         resource = self._resource
@@ -121,7 +118,7 @@ class _Builder:
         if takes_body:
             self._add_body(operation, verb, subresource)
         if not self._v3:
-            operation["consumes"] = list(_PATCHES) if verb == "patch" else ["*/*"]
+            operation["consumes"] = list(self._patches) if verb == "patch" else ["*/*"]
             operation["produces"] = ["application/json", "application/yaml"]
             operation["schemes"] = ["https"]
         return operation
@@ -173,7 +170,7 @@ class _Builder:
     def _add_body(self, operation: Json, verb: str, subresource: str) -> None:
         schema = {"$ref": f"{self._prefix}{_META}Patch"} if verb == "patch" else self._schema(verb, subresource)
         if self._v3:
-            media = _PATCHES if verb == "patch" else ("*/*",)
+            media = self._patches if verb == "patch" else ["*/*"]
             operation["requestBody"] = {"required": True, "content": {each: {"schema": schema} for each in media}}
         else:
             operation["parameters"].append({"name": "body", "in": "body", "required": True, "schema": schema})
