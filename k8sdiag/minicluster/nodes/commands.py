@@ -71,8 +71,8 @@ def _exit_code(words: list[str], last: int) -> int:
 def _program(words: list[str]) -> Run | None:
     name = words[0].rsplit("/", 1)[-1] if words else ""
     if name == "sleep":
-        spans = [parse_duration(word) for word in words[1:]]
-        return Run(None if None in spans else sum(span or 0.0 for span in spans))
+        spans = [float(word) if word.isdecimal() else parse_duration(word) for word in words[1:]]
+        return Run(None if None in spans else sum(span or 0.0 for span in spans))  # `infinity` is no duration
     if name in ("true", ":", "set", "cd", "export", "umask", "touch", "mkdir"):
         return Run(_STEP)
     if name == "false":

@@ -127,8 +127,8 @@ def test_the_labs_own_class_makes_volumes_and_unmakes_them(world: World) -> None
     assert ("Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}") in events
     waiting = (
         f"Waiting for a volume to be created either by the external provisioner '{PROVISIONER}' or manually by the"
-        " system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly"
-        " registered."
+        " system administrator. If volume creation is delayed, please verify that the provisioner is running and"
+        " correctly registered."
     )
     assert ("Normal", "ExternalProvisioning", waiting) in events
     world.delete("persistentvolumeclaims", "data")
