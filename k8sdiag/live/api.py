@@ -7,19 +7,19 @@ brings the connections and the credentials, the client's where those take it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPException
 from threading import Lock
 from time import monotonic
 from urllib.parse import urlencode
 
 import orjson
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
-from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from k8sdiag.clock import sleep
 from k8sdiag.evidence import Json
 from k8sdiag.live.cleaning import clean
 from k8sdiag.live.failures import broken, not_json, refused, timed_out
-from k8sdiag.live.kubeconfig import Endpoint
+from k8sdiag.live.kubeconfig import Endpoint, Response
+from k8sdiag.live.wire import Stale
 from k8sdiag.target import ApiError
 
 POOL_SIZE = 16
@@ -36,7 +36,7 @@ class LiveApi:
 
     def __init__(self, endpoint: Endpoint, timeout: float = 5.0, headers: Iterable[tuple[str, str]] = ()) -> None:
         self._endpoint = endpoint
-        self._pool = endpoint.pool(POOL_SIZE)
+        self._transport = endpoint.transport(POOL_SIZE)
         self._timeout = timeout
         self._headers = (("Accept-Encoding", "gzip"), ("User-Agent", "k8sdiag"), *headers)
         self._credentials = Lock()  # a refresh may run a plugin: once, not once a thread
@@ -67,7 +67,7 @@ class LiveApi:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._pool.clear()
+        self._transport.close()
 
     def _further_pages(self, path: str, wanted: Mapping[str, str], answer: Json) -> Iterator[list[Json]]:
         token, seen = (answer.get("metadata") or {}).get("continue"), set[str]()
@@ -94,7 +94,8 @@ class LiveApi:
         response = self._open(path, query, accept, due)
         pause = _retry_after(response)
         if pause is not None and monotonic() + pause < due:
-            response.drain_conn()
+            self._read(response, due, 0)
+            response.release()
             sleep(pause)
             response = self._open(path, query, accept, due)
         try:
@@ -102,31 +103,22 @@ class LiveApi:
         except BaseException:
             response.close()  # half an answer is still in it: not fit for the next request
             raise
-        response.release_conn()
+        response.release()
         if response.status != 200:
             raise refused(response.status, body)
         return body
 
-    def _open(self, path: str, query: Mapping[str, str], accept: str, due: float) -> BaseHTTPResponse:
-        url = self._endpoint.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
-        headers = HTTPHeaderDict([*self._headers, *self._authorization(), ("Accept", accept)])
+    def _open(self, path: str, query: Mapping[str, str], accept: str, due: float) -> Response:
+        target = path + (f"?{urlencode(query)}" if query else "")
+        headers = [*self._headers, *self._authorization(), ("Accept", accept)]
         for last in (False, True):
             try:
-                response: BaseHTTPResponse = self._pool.request(
-                    "GET",
-                    url,
-                    headers=headers,
-                    timeout=Timeout(total=max(due - monotonic(), 0.001)),
-                    retries=False,
-                    redirect=False,
-                    preload_content=False,
-                )
-                return response
-            except ProtocolError as error:
-                # A kept-alive connection may be closed by the server in the moment it is used again.
+                return self._transport.open(target, headers, due)
+            except Stale as stale:
                 if last:
-                    raise broken(error, self._timeout) from error
-            except (HTTPError, OSError, ValueError) as error:
+                    cause = stale.__cause__
+                    raise broken(cause if isinstance(cause, Exception) else stale, self._timeout) from stale
+            except (OSError, HTTPException, ValueError) as error:
                 raise broken(error, self._timeout) from error
         raise timed_out(self._timeout)
 
@@ -134,25 +126,20 @@ class LiveApi:
         with self._credentials:
             return self._endpoint.authorization()
 
-    def _read(self, response: BaseHTTPResponse, due: float, limit: int) -> bytes:
+    def _read(self, response: Response, due: float, limit: int) -> bytes:
         """The whole body, or its last `limit` bytes, before `due`: each receive gets what is left of the time."""
         kept = bytearray()
         try:
-            while True:
-                left = due - monotonic()
-                if left <= 0:
-                    raise timed_out(self._timeout)
-                sock = getattr(response.connection, "sock", None)
-                if sock is not None:
-                    sock.settimeout(left)
-                chunk = response.read1(_CHUNK, decode_content=True)
+            while (left := due - monotonic()) > 0:
+                chunk = response.read(_CHUNK, left)
                 if not chunk:
                     return bytes(kept)
                 kept += chunk
                 if limit and len(kept) > limit:
                     del kept[:-limit]
-        except (HTTPError, SSLError, OSError) as error:
+        except (OSError, HTTPException) as error:
             raise broken(error, self._timeout) from error
+        raise timed_out(self._timeout)
 
 
 def _is_collection(path: str) -> bool:
@@ -167,12 +154,12 @@ def _of_secrets(path: str) -> bool:
     return parts[:2] == ["api", "v1"] and (parts[2:3] == ["secrets"] or parts[4:5] == ["secrets"])
 
 
-def _retry_after(response: BaseHTTPResponse) -> float | None:
+def _retry_after(response: Response) -> float | None:
     """How long a busy server asks us to wait, where that is short."""
     if response.status not in (429, 503):
         return None
     try:
-        pause = float(response.headers.get("Retry-After", ""))
+        pause = float(response.header("Retry-After"))
     except ValueError:
         return None
     return pause if 0 <= pause <= _PATIENCE else None

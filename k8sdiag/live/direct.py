@@ -13,13 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from urllib3 import PoolManager, disable_warnings
-from urllib3.exceptions import InsecureRequestWarning
-from urllib3.util.ssl_ import create_urllib3_context
+
+from k8sdiag.live.wire import Wire
 
 _CLUSTER = frozenset(
     "server certificate-authority certificate-authority-data insecure-skip-tls-verify tls-server-name extensions"
@@ -36,20 +34,12 @@ class Direct:
     """An API server with fixed credentials."""
 
     host: str
-    verify: bool
     tls: ssl.SSLContext | None
     server_name: str | None
     token: str
 
-    def pool(self, size: int) -> PoolManager:
-        if self.tls is None:
-            return PoolManager(maxsize=size)
-        if not self.verify:
-            disable_warnings(InsecureRequestWarning)  # the kubeconfig asks for it, and kubectl does not warn either
-        tls: dict[str, Any] = {"ssl_context": self.tls, "assert_hostname": None if self.verify else False}
-        if self.server_name:
-            tls["server_hostname"] = self.server_name
-        return PoolManager(maxsize=size, **tls)
+    def transport(self, size: int) -> Wire:
+        return Wire(self.host, self.tls, self.server_name, size)
 
     def authorization(self) -> list[tuple[str, str]]:
         return [("authorization", f"Bearer {self.token}")] if self.token else []
@@ -109,14 +99,16 @@ def _endpoint(cluster_home: Path, cluster: Any, user_home: Path, user: Any) -> D
     if not isinstance(host, str) or not isinstance(token, str):
         return None
     if host.startswith("http://"):
-        return Direct(host, verify, None, None, token)
+        return Direct(host, None, None, token)
     if not host.startswith("https://"):
         return None
     authority = _pem(cluster_home, cluster, "certificate-authority")
     certificate, key = _pem(user_home, user, "client-certificate"), _pem(user_home, user, "client-key")
     if (certificate is None) != (key is None):
         return None
-    tls = create_urllib3_context()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.set_alpn_protocols(["http/1.1"])
     if not verify:
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
@@ -127,7 +119,7 @@ def _endpoint(cluster_home: Path, cluster: Any, user_home: Path, user: Any) -> D
     if certificate is not None and key is not None:
         with _in_files(certificate, key) as names:
             tls.load_cert_chain(*names)
-    return Direct(host, verify, tls, cluster.get("tls-server-name"), token)
+    return Direct(host, tls, cluster.get("tls-server-name"), token)
 
 
 def _pem(home: Path, entry: Any, word: str) -> bytes | None:
@@ -141,6 +133,8 @@ def _pem(home: Path, entry: Any, word: str) -> bytes | None:
 @contextmanager
 def _in_files(certificate: bytes, key: bytes) -> Iterator[tuple[str, str]]:
     """OpenSSL takes a key only from a file: it is there for a moment, and for us alone."""
+    from tempfile import TemporaryDirectory  # brings hashing and chance along: only where it is needed
+
     with TemporaryDirectory(prefix="k8sdiag-") as folder:
         names = Path(folder, "certificate"), Path(folder, "key")
         for name, content in zip(names, (certificate, key), strict=True):

@@ -1,13 +1,13 @@
-"""Why a request brought nothing, as one clause: the only place that knows how urllib3, TLS and Kubernetes say no."""
+"""Why a request brought nothing, as one clause: the only place that knows how sockets, TLS and Kubernetes say no."""
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 from typing import Any
 
 import orjson
-from urllib3 import exceptions as http
 
 from k8sdiag.target import ApiError
 
@@ -43,22 +43,24 @@ def timed_out(timeout: float) -> ApiError:
 def broken(error: Exception, timeout: float) -> ApiError:
     """No answer at all, or one that broke off."""
     cause = _innermost(error)
-    if isinstance(error, http.NameResolutionError):
-        return ApiError(0, f"the API server's name cannot be resolved: {cause}")
-    if isinstance(cause, TimeoutError) or (
-        # to urllib3, a connection that cannot be made is a kind of time-out
-        isinstance(error, http.TimeoutError) and not isinstance(error, http.NewConnectionError)
-    ):
+    if isinstance(cause, socket.gaierror):
+        return ApiError(0, f"the API server's name cannot be resolved: {cause.strerror}")
+    if isinstance(cause, TimeoutError):
         return timed_out(timeout)
-    if isinstance(error, http.ProxyError):
-        return ApiError(0, f"the proxy failed: {_clause(cause)}")
     if isinstance(cause, ssl.SSLError):
         return ApiError(0, _tls(cause))
-    if isinstance(error, http.NewConnectionError | ConnectionRefusedError):
-        return ApiError(0, _unreachable(cause))
-    if isinstance(error, http.ProtocolError):
+    if isinstance(cause, ConnectionRefusedError):
+        return ApiError(0, "connection refused")
+    if isinstance(cause, http.client.HTTPException | ConnectionError):
         return ApiError(0, f"the connection broke off: {_clause(cause)}")
+    if isinstance(cause, OSError):
+        return ApiError(0, f"the API server cannot be reached: {_clause(cause)}")
     return ApiError(0, _clause(cause))
+
+
+def through_proxy(error: Exception) -> ApiError:
+    """The proxy did not do its part."""
+    return ApiError(0, f"the proxy failed: {_clause(_innermost(error))}")
 
 
 def not_json(body: bytes) -> ApiError:
@@ -80,16 +82,8 @@ def _tls(error: ssl.SSLError) -> str:
     return f"no TLS connection: {_clause(error)}"
 
 
-def _unreachable(cause: BaseException) -> str:
-    if isinstance(cause, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(cause, socket.gaierror):
-        return f"the API server's name cannot be resolved: {cause.strerror}"
-    return f"the API server cannot be reached: {_clause(cause)}"
-
-
 def _innermost(error: BaseException) -> BaseException:
-    """urllib3 wraps what happened in its own exceptions, as an argument or as the cause."""
+    """What happened comes wrapped in other exceptions, as an argument or as the cause."""
     for _ in range(5):
         inner = next((arg for arg in error.args if isinstance(arg, BaseException)), error.__cause__)
         if inner is None:

@@ -18,14 +18,41 @@ from k8sdiag.target import ApiError
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+class Response(Protocol):
+    """An answer whose body is still to be read. What goes wrong is raised as it is; `failures.broken` knows it."""
+
+    status: int
+
+    def header(self, name: str) -> str: ...
+
+    def read(self, most: int, seconds: float) -> bytes:
+        """The next piece, waiting at most so long; b'' at the end."""
+
+    def release(self) -> None:
+        """It is read to the end."""
+
+    def close(self) -> None:
+        """It is not, and will not be."""
+
+
+class Transport(Protocol):
+    """Kept-alive connections to a server."""
+
+    def open(self, target: str, headers: list[tuple[str, str]], due: float) -> Response:
+        """GET a path with its query before `due` (on the monotonic clock). Raises Stale where a kept connection had
+        been closed, ApiError, OSError and http.client.HTTPException."""
+
+    def close(self) -> None: ...
+
+
 class Endpoint(Protocol):
     """An API server and the way to be let in."""
 
     @property
     def host(self) -> str: ...
 
-    def pool(self, size: int) -> Any:
-        """A urllib3 PoolManager that keeps so many connections."""
+    def transport(self, size: int) -> Transport:
+        """A way there that keeps so many connections."""
 
     def authorization(self) -> list[tuple[str, str]]:
         """The headers that say who asks, fresh. Raises ApiError."""

@@ -11,23 +11,100 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config.config_exception import ConfigException
 from kubernetes.config.incluster_config import InClusterConfigLoader
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
-from urllib3 import disable_warnings
-from urllib3.exceptions import InsecureRequestWarning
+from urllib3 import HTTPHeaderDict, Timeout, disable_warnings
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, NewConnectionError, ProtocolError, ProxyError
+from urllib3.exceptions import TimeoutError as TimeoutError_
 from yaml import YAMLError
 
+from k8sdiag.live.failures import through_proxy
+from k8sdiag.live.wire import Stale
 from k8sdiag.target import ApiError
 
 _SECTION = re.compile(r"\{.*\}", re.DOTALL)
 _LONGEST = 300
 # What the client raises on files that are YAML but no kubeconfig, or name files that are not there.
 _MALFORMED = (ConfigException, OSError, ValueError, AttributeError, TypeError, KeyError)
+
+
+class _Pool:
+    """urllib3's connections."""
+
+    def __init__(self, host: str, pool: Any) -> None:
+        self._host, self._pool = host.rstrip("/"), pool
+
+    def open(self, target: str, headers: list[tuple[str, str]], due: float) -> _Response:
+        left = max(due - monotonic(), 0.001)
+        try:
+            answer = self._pool.request(
+                "GET",
+                self._host + target,
+                headers=HTTPHeaderDict(headers),
+                timeout=Timeout(total=left),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except ProtocolError as error:
+            raise Stale from _plain(error)
+        except ProxyError as error:
+            raise through_proxy(error) from error
+        except HTTPError as error:
+            raise _plain(error) from None
+        return _Response(answer)
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+class _Response:
+    """urllib3's answer."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self.status: int = answer.status
+
+    def header(self, name: str) -> str:
+        return str(self._answer.headers.get(name, ""))
+
+    def read(self, most: int, seconds: float) -> bytes:
+        sock = getattr(self._answer.connection, "sock", None)
+        if sock is not None:
+            sock.settimeout(seconds)
+        try:
+            data: bytes = self._answer.read1(most, decode_content=True)
+        except HTTPError as error:
+            raise _plain(error) from None
+        return data
+
+    def release(self) -> None:
+        self._answer.release_conn()
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+def _plain(error: HTTPError) -> Exception:
+    """What urllib3 reports in exceptions of its own, in those of the standard library."""
+    if isinstance(error, TimeoutError_) and not isinstance(error, NewConnectionError):
+        return TimeoutError()  # to urllib3, a connection that cannot be made is a kind of time-out, too
+    inner: BaseException = error
+    for _ in range(5):
+        found = next((arg for arg in inner.args if isinstance(arg, BaseException)), inner.__cause__)
+        if found is None:
+            break
+        inner = found
+    if isinstance(inner, OSError | HTTPException):
+        return inner
+    return HTTPException(str(error)) if isinstance(error, ProtocolError) else OSError(str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +117,12 @@ class Library:
     def host(self) -> str:
         return str(self.configuration.host)
 
-    def pool(self, size: int) -> Any:
+    def transport(self, size: int) -> _Pool:
         self.configuration.connection_pool_maxsize = size
         self.configuration.retries = False  # a retry would begin a deadline of its own
         if not self.configuration.verify_ssl:
             disable_warnings(InsecureRequestWarning)  # the kubeconfig asks for it, and kubectl does not warn either
-        return ApiClient(self.configuration).rest_client.pool_manager
+        return _Pool(self.host, ApiClient(self.configuration).rest_client.pool_manager)
 
     def authorization(self) -> list[tuple[str, str]]:
         try:
