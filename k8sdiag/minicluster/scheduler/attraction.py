@@ -20,10 +20,10 @@ def scores(pod: PodInfo, feasible: list[NodeInfo], world: World) -> list[int] | 
         return None
     own = world.namespace_labels(pod.namespace)
     sums: _Sums = {}
-    for node in world.snapshot.nodes:
-        for other in (node.pods if wishes else node.with_affinity).values():
-            _wishes_of_pod(sums, pod, other, node, world.namespace_labels)
-            _wishes_of_other(sums, pod, other, node, lambda _: own)
+    snapshot = world.snapshot
+    for other, node in snapshot.on_nodes(snapshot.pods() if wishes else snapshot.affine.values()):
+        _wishes_of_pod(sums, pod, other, node, world.namespace_labels)
+        _wishes_of_other(sums, pod, other, node, lambda _: own)
     if not sums:
         return None
     raw = [

@@ -37,12 +37,12 @@ def prepare(pod: PodInfo, world: World) -> State | None:
         return None
     state = State(world.namespace_labels(pod.namespace), world)
     own = bool(pod.affinity or pod.anti_affinity)
-    for node in snapshot.nodes:
-        for other in node.with_anti_affinity.values():
+    for other, node in snapshot.on_nodes(snapshot.affine.values()):
+        if other.anti_affinity:
             _refusals(state, pod, other, node, 1)
-        if own:
-            for other in node.pods.values():
-                _attractions(state, pod, other, node, 1)
+    if own:
+        for other, node in snapshot.on_nodes(snapshot.pods()):
+            _attractions(state, pod, other, node, 1)
     if not own and not state.refusing:
         return None
     return state

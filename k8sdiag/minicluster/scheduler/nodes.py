@@ -16,16 +16,13 @@ class NodeInfo:
 
     __slots__ = (
         "allocatable", "allowed_pods", "blocking", "disks", "images", "index", "labels", "name", "obj", "pods", "ports",
-        "preferring", "requested", "scored_cpu", "scored_memory", "unschedulable", "with_affinity",
-        "with_anti_affinity", "zone",
+        "preferring", "requested", "scored_cpu", "scored_memory", "unschedulable", "zone",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.index = -1
         self.pods: dict[str, PodInfo] = {}
-        self.with_affinity: dict[str, PodInfo] = {}
-        self.with_anti_affinity: dict[str, PodInfo] = {}
         self.requested: Requests = {}
         self.scored_cpu = 0
         self.scored_memory = 0
@@ -67,17 +64,11 @@ class NodeInfo:
     def add(self, pod: PodInfo) -> None:
         self.pods[pod.uid] = pod
         self._count(pod, 1)
-        if pod.has_affinity:
-            self.with_affinity[pod.uid] = pod
-            if pod.anti_affinity:
-                self.with_anti_affinity[pod.uid] = pod
 
     def remove(self, pod: PodInfo) -> None:
         known = self.pods.pop(pod.uid, None)
         if known is not None:
             self._count(known, -1)
-            self.with_affinity.pop(pod.uid, None)
-            self.with_anti_affinity.pop(pod.uid, None)
 
     def _count(self, pod: PodInfo, sign: int) -> None:
         requested = self.requested
@@ -99,7 +90,6 @@ class NodeInfo:
         for name in NodeInfo.__slots__:
             setattr(copy, name, getattr(self, name))
         copy.pods, copy.requested, copy.ports = dict(self.pods), dict(self.requested), dict(self.ports)
-        copy.with_affinity, copy.with_anti_affinity = dict(self.with_affinity), dict(self.with_anti_affinity)
         return copy
 
 

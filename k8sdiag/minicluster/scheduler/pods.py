@@ -62,6 +62,11 @@ class PodInfo:
         )
 
     @property
+    def terms(self) -> tuple[Term, ...]:
+        """All it has to say of other pods."""
+        return self.affinity + self.anti_affinity + self.preferred_affinity + self.preferred_anti_affinity
+
+    @property
     def has_affinity(self) -> bool:
         """Whether this pod, once placed, has a say in where others go."""
         return bool(self.affinity or self.anti_affinity or self.preferred_affinity or self.preferred_anti_affinity)

@@ -25,6 +25,7 @@ from k8sdiag.minicluster.scheduler.terms import Selector
 _UNKNOWN, _REFUSED = -1, -2
 _KEPT = 128
 _STRIDE = 64
+_FEW = 100
 
 
 class Shape:
@@ -124,7 +125,7 @@ class Shapes:
 
     def find(self, pod: PodInfo) -> Outcome | None:
         snapshot = self._snapshot
-        if not pod.simple or pod.node_name or pod.nominated or snapshot.affine or snapshot.nominated:
+        if not pod.simple or pod.node_name or pod.nominated or snapshot.nominated or self._wanted_by_others(pod):
             return None
         shape = self._shape(pod)
         if shape.needs is not None and shape.needs.names is not None:
@@ -142,6 +143,16 @@ class Shapes:
         best = self._best(pod, shape, runs, seen - refused)
         node = nodes[best[0]] if len(best) == 1 else pick(search.random, [nodes[each] for each in best])
         return Outcome(node, Diagnosis(), [])
+
+    def _wanted_by_others(self, pod: PodInfo) -> bool:
+        """Whether pods that are there have a say in where this one goes. With very many such pods: perhaps."""
+        others = self._snapshot.affine
+        if not others:
+            return False
+        if len(others) > _FEW:
+            return True
+        labels = self._search.world.namespace_labels
+        return any(term.matches(pod.namespace, pod.labels, labels) for other in others.values() for term in other.terms)
 
     def _shape(self, pod: PodInfo) -> Shape:
         spec = pod.spec

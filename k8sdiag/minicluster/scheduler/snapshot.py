@@ -9,7 +9,7 @@ pods of one kind can be mended instead of made anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.scheduler.counts import HOSTNAME, ZONE_LABEL, Counts
@@ -28,7 +28,7 @@ class Snapshot:
         self.claims: Counter[tuple[str, str]] = Counter()  # (namespace, claim): pods on nodes that use it
         self.priorities: Counter[int] = Counter()
         self.image_nodes: Counter[str] = Counter()
-        self.affine = 0  # pods on nodes that have a say in where others go
+        self.affine: dict[str, PodInfo] = {}  # pods on nodes that have a say in where others go, by uid
         self.repelling = 0  # … of these, those that insist on keeping others away
         self.nominated: dict[str, dict[str, PodInfo]] = {}
         self._nodes: dict[str, NodeInfo] = {}  # also of pods whose node is not known (any more)
@@ -148,6 +148,13 @@ class Snapshot:
     def pods(self) -> Iterator[PodInfo]:
         return iter(self._pods.values())
 
+    def on_nodes(self, pods: Iterable[PodInfo]) -> Iterator[tuple[PodInfo, NodeInfo]]:
+        """Those of the pods whose node exists, with it."""
+        for pod in pods:
+            node = self._nodes[pod.node_name]
+            if node.obj is not None:
+                yield pod, node
+
     def _count(self, pod: PodInfo, node: NodeInfo, sign: int) -> None:
         self.priorities[pod.priority] += sign
         if not self.priorities[pod.priority]:
@@ -155,7 +162,10 @@ class Snapshot:
         for claim, _ in pod.claims:
             self.claims[pod.namespace, claim] += sign
         if pod.has_affinity:
-            self.affine += sign
+            if sign > 0:
+                self.affine[pod.uid] = pod
+            else:
+                self.affine.pop(pod.uid, None)
             self.repelling += sign if pod.anti_affinity else 0
         for counts in self._counts_of.get(pod.namespace, ()):
             counts.count(pod, node, sign)

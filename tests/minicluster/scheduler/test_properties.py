@@ -86,6 +86,10 @@ def named_pod(template: Json, index: int, on: str = "") -> Json:
 @given(st.lists(nodes(), min_size=1, max_size=9), st.lists(simple_pods(), min_size=1, max_size=3), st.data())
 def test_the_fast_path_decides_like_the_plain_one(made: list[Json], kinds: list[Json], data: st.DataObject) -> None:
     slow_world, fast_world = build(made), build(made)
+    if data.draw(st.booleans()):  # somebody with rules about others, but not about these
+        rude = PodInfo(named_pod(pod("", affinity=_terms("podAntiAffinity", "db", HOST)), 99, "n0"))
+        slow_world.snapshot.set_pod(rude)
+        fast_world.snapshot.set_pod(rude)
     slow = Search(slow_world, Workloads(slow_world.objects), Random(7))
     fast_search = Search(fast_world, Workloads(fast_world.objects), Random(7))
     fast = Shapes(fast_search)
