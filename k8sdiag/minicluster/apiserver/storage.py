@@ -10,8 +10,10 @@ What is handed out is shared: nobody changes it in place. What is handed in belo
 
 from __future__ import annotations
 
+import gc
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -138,6 +140,18 @@ def _reindex(index: dict[str, dict[str, None]], key: str, before: Iterable[str],
         index.setdefault(value, {})[key] = None
 
 
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Reading makes nothing that is garbage, and much that the collector would look through over and over."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _nobody() -> None:
     """Who is told of writes while nobody asked to be."""
 
@@ -158,7 +172,8 @@ class Storage:
             self._load(self._disk)
 
     def _load(self, disk: Disk) -> None:
-        saved = disk.read()
+        with _collector_off():
+            saved = disk.read()
         self.revision = self._opened = self._committed = saved.revision if saved.closed else saved.revision + _LEAP
         for storage, obj in saved.objects:
             self._table(storage).put(key_of_object(obj), obj, None)

@@ -253,6 +253,16 @@ def test_refusals(watches: Watches, query: dict[str, str], code: int, message: s
     assert message in refused.value.message
 
 
+def test_from_a_version_yet_to_come(server: Server, watches: Watches) -> None:
+    now = server.storage.revision
+    watcher = watches.open(request(resourceVersion=str(now + 2)))
+    other = watches.open(request(resourceVersion=str(now)))
+    for name in ("a", "b", "c"):
+        server.client.create("configmaps", config(name))
+    assert names(watcher) == [("ADDED", "c")]
+    assert len(other.take()) == 3
+
+
 def test_its_time_ends_with_a_bookmark(server: Server, watches: Watches) -> None:
     watcher = watches.open(request(timeoutSeconds="30", allowWatchBookmarks="true", resourceVersion="2"))
     server.clock.advance(28)
