@@ -14,7 +14,6 @@ from k8sdiag.minicluster.apiserver.validation import (
     cluster,
     configuration,
     endpoints,
-    extensions,
     metadata,
     networking,
     pods,
@@ -22,6 +21,7 @@ from k8sdiag.minicluster.apiserver.validation import (
     rbac,
     services,
     storage,
+    webhooks,
     workloads,
 )
 from k8sdiag.minicluster.apiserver.validation.rules import Rules
@@ -29,7 +29,7 @@ from k8sdiag.minicluster.kinds import Resource
 
 _GROUPS = (
     pods, workloads, batch, services, endpoints, configuration, claims, storage, policy, networking, rbac, cluster,
-    extensions,
+    webhooks,
 )  # fmt: skip
 _RULES: dict[str, Rules] = {kind: rules for group in _GROUPS for kind, rules in group.RULES.items()}
 _METADATA_ONLY = Rules()

@@ -1,5 +1,7 @@
-"""CustomResourceDefinitions and webhook configurations (apiextensions-apiserver/pkg/apis/apiextensions/validation,
-pkg/apis/admissionregistration/validation)."""
+"""Webhook configurations and admission policies (pkg/apis/admissionregistration/validation/validation.go).
+
+CustomResourceDefinitions have a file of their own beside this folder, `definitioncheck.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,103 +13,13 @@ from k8sdiag.minicluster.apiserver.errors import (
     required,
 )
 from k8sdiag.minicluster.apiserver.validation import formats
-from k8sdiag.minicluster.apiserver.validation.fields import Causes, each, immutable, label_selector
+from k8sdiag.minicluster.apiserver.validation.fields import Causes, label_selector
 from k8sdiag.minicluster.apiserver.validation.rules import Rules
 from k8sdiag.patterns import regex
 
-_PROTECTED = ("k8s.io", "kubernetes.io")
-_APPROVAL = "api-approved.kubernetes.io"
 _VERBS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _SCOPES = ("*", "Cluster", "Namespaced")
 _URL = regex(r"https://[^/?#@]+[^?#]*")
-
-
-def _definition(obj: Json, out: Causes) -> None:
-    spec, called = obj.get("spec") or {}, obj["metadata"].get("name") or ""
-    names, group = spec.get("names") or {}, spec.get("group") or ""
-    plural = names.get("plural") or ""
-    if called != f"{plural}.{group}":
-        out.append(invalid_value("metadata.name", called, 'must be spec.names.plural+"."+spec.group'))
-    if not group:
-        out.append(required("spec.group"))
-    else:
-        each(formats.dns_subdomain(group), "spec.group", group, out)
-        if "." not in group:
-            out.append(invalid_value("spec.group", group, "should be a domain with at least one dot"))
-    _approval(obj, group, out)
-    scope = spec.get("scope") or ""
-    if not scope:
-        out.append(required("spec.scope"))
-    if scope not in ("Cluster", "Namespaced"):
-        out.append(not_supported("spec.scope", scope, ("Cluster", "Namespaced")))
-    _versions(spec.get("versions") or [], out)
-    for name in ("plural", "singular", "kind", "listKind"):
-        value = names.get(name) or ""
-        if not value:
-            out.append(required(f"spec.names.{name}"))
-        else:
-            each(formats.dns_1035_label(value.lower()), f"spec.names.{name}", value, out)
-    for index, short in enumerate(names.get("shortNames") or ()):
-        each(formats.dns_1035_label(short), f"spec.names.shortNames[{index}]", short, out)
-    if names.get("kind") and names.get("kind") == names.get("listKind"):
-        out.append(invalid_value("spec.names.listKind", names["listKind"], "kind and listKind may not be the same"))
-
-
-def _approval(obj: Json, group: str, out: Causes) -> None:
-    """Kubernetes' own domains are for reviewed APIs only."""
-    if any(group == domain or group.endswith(f".{domain}") for domain in _PROTECTED):
-        approved = (obj["metadata"].get("annotations") or {}).get(_APPROVAL) or ""
-        path = f"metadata.annotations[{_APPROVAL}]"
-        if not approved:
-            why = "protected groups must have approval annotation"
-            link = "see https://github.com/kubernetes/enhancements/pull/1111"
-            out.append(required(path, f'{why} "{_APPROVAL}", {link}'))
-
-
-def _versions(versions: list[Json], out: Causes) -> None:
-    path = "spec.versions"
-    stored = [version for version in versions if version.get("storage")]
-    if len(stored) != 1:
-        out.append(invalid_value(path, versions or None, "must have exactly one version marked as storage version"))
-    names = [version.get("name") or "" for version in versions]
-    if len(set(names)) != len(names):
-        out.append(invalid_value(path, versions, "must contain unique version names"))
-    for index, version in enumerate(versions):
-        where = f"{path}[{index}]"
-        each(formats.dns_1035_label(names[index]), f"{where}.name", names[index], out)
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
-        if schema is None:
-            out.append(required(f"{where}.schema.openAPIV3Schema", "schemas are required"))
-        elif not schema.get("type"):
-            out.append(required(f"{where}.schema.openAPIV3Schema.type", "must not be empty at the root"))
-        elif schema["type"] != "object":
-            why = "must be object at the root"
-            out.append(invalid_value(f"{where}.schema.openAPIV3Schema.type", schema["type"], why))
-        scale = (version.get("subresources") or {}).get("scale")
-        if scale is not None:
-            _scale(scale, f"{where}.subresources.scale", out)
-
-
-def _scale(scale: Json, path: str, out: Causes) -> None:
-    for name, root in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
-        value = scale.get(name) or ""
-        if not value:
-            out.append(required(f"{path}.{name}"))
-        elif not value.startswith(root):
-            out.append(invalid_value(f"{path}.{name}", value, f"should be a json path under {root[:-1]}"))
-
-
-def _definition_change(obj: Json, old: Json, out: Causes) -> None:
-    new, was = obj.get("spec") or {}, old.get("spec") or {}
-    immutable(new.get("group"), was.get("group"), "spec.group", out)
-    immutable((new.get("names") or {}).get("plural"), (was.get("names") or {}).get("plural"), "spec.names.plural", out)
-    established = any(
-        item.get("type") == "Established" and item.get("status") == "True"
-        for item in (old.get("status") or {}).get("conditions") or ()
-    )
-    if established:
-        immutable(new.get("scope"), was.get("scope"), "spec.scope", out)
-        immutable((new.get("names") or {}).get("kind"), (was.get("names") or {}).get("kind"), "spec.names.kind", out)
 
 
 def _webhooks(obj: Json, out: Causes) -> None:
@@ -200,11 +112,6 @@ def _rule(rule: Json, path: str, out: Causes) -> None:
         out.append(not_supported(f"{path}.scope", scope, _SCOPES))
 
 
-def _status(obj: Json, _old: Json, out: Causes) -> None:
-    if not (obj.get("status") or {}).get("storedVersions"):
-        out.append(invalid_value("status.storedVersions", [], "must have at least one stored version"))
-
-
 def _binding(obj: Json, out: Causes) -> None:
     if not (obj.get("spec") or {}).get("policyName"):
         out.append(required("spec.policyName"))
@@ -226,7 +133,6 @@ def _policy(obj: Json, out: Causes) -> None:
 
 GROUP = "admissionregistration.k8s.io"
 RULES = {
-    "customresourcedefinitions.apiextensions.k8s.io": Rules(_definition, _definition_change),
     f"validatingwebhookconfigurations.{GROUP}": Rules(_webhooks),
     f"mutatingwebhookconfigurations.{GROUP}": Rules(_webhooks),
     f"validatingadmissionpolicies.{GROUP}": Rules(_policy),
