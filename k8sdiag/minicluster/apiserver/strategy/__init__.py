@@ -7,6 +7,7 @@ from __future__ import annotations
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.strategy.generation import first_generation, next_generation
 from k8sdiag.minicluster.apiserver.strategy.parts import parts, reset_create, reset_update
+from k8sdiag.minicluster.apiserver.strategy.template_generation import first_template, next_template
 from k8sdiag.minicluster.kinds import Resource
 
 __all__ = ["parts", "reset_create", "reset_update"]
@@ -53,11 +54,13 @@ _COLLECTION = {
 def prepare_create(kept: Resource, obj: Json) -> None:
     """Change a new object, whose top level and metadata are the handler's own."""
     first_generation(kept, obj)
+    first_template(kept, obj)
 
 
 def prepare_update(kept: Resource, obj: Json, old: Json, subresource: str) -> None:
     """Change the new state of an object, whose top level and metadata are the handler's own."""
     next_generation(kept, obj, old, subresource)
+    next_template(kept, obj, old, subresource)
 
 
 def creates_on_update(kept: Resource) -> bool:
