@@ -179,7 +179,7 @@ def test_some_namespaces_stay(client: Client, name: str) -> None:
 
 
 def test_claims_and_ingresses_get_the_default_class(client: Client) -> None:
-    claim = {
+    claim: Json = {
         "metadata": {"name": "data", "namespace": "default"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
@@ -232,4 +232,29 @@ def test_a_node_keeps_to_itself(cluster: MiniCluster, client: Client) -> None:
         node.delete("pods", "default", "other")
     assert caught.value.message == (
         'pods "other" is forbidden: node "n1" can only delete pods with spec.nodeName set to itself'
+    )
+
+
+def test_claims_grow_only_where_their_class_lets_them(client: Client) -> None:
+    for name, grows in (("fixed", False), ("elastic", True)):
+        body: Json = {"metadata": {"name": name}, "provisioner": "example.com/disk", "allowVolumeExpansion": grows}
+        client.create("storageclasses", body)
+        spec = {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": name,
+            "resources": {"requests": {"storage": "1Gi"}},
+        }
+        client.create("persistentvolumeclaims", {"metadata": {"name": name, "namespace": "default"}, "spec": spec})
+        client.patch("persistentvolumeclaims", "default", name, {"spec": {"volumeName": name}})
+        client.patch("persistentvolumeclaims", "default", name, {"status": {"phase": "Bound"}}, subresource="status")
+    more = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
+    assert (
+        client.patch("persistentvolumeclaims", "default", "elastic", more)["spec"]["resources"]
+        == more["spec"]["resources"]
+    )
+    with pytest.raises(ApiError) as caught:
+        client.patch("persistentvolumeclaims", "default", "fixed", more)
+    assert caught.value.message == (
+        'persistentvolumeclaims "fixed" is forbidden: only dynamically provisioned pvc can be resized and the '
+        "storageclass that provisions the pvc must support resize"
     )
