@@ -55,7 +55,7 @@ def read_object(backend: Backend, request: Request, only: tuple[str, ...] = ()) 
     ordered: Json = {"kind": resource.kind, "apiVersion": resource.api_version}
     obj = {**ordered, **obj, **ordered}
     obj["metadata"] = {**meta} if isinstance(meta, dict) else {}
-    return obj, warnings
+    return obj, warnings + backend.customs.warnings(resource, obj)
 
 
 def _unrecognized(resource: Resource, body: Any, raw: bytes) -> str:

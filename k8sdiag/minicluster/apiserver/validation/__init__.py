@@ -33,19 +33,21 @@ _GROUPS = (
 )  # fmt: skip
 _RULES: dict[str, Rules] = {kind: rules for group in _GROUPS for kind, rules in group.RULES.items()}
 _METADATA_ONLY = Rules()
+_EXTENSIONS = ("apiextensions.k8s.io", "apiregistration.k8s.io")
 
 
 def validate(resource: Resource, obj: Json, old: Json | None, subresource: str) -> list[Cause]:
     """All complaints about a new object (`old` is None) or an update of an old one; none means it is good."""
     rules = _RULES.get(resource.qualified, _METADATA_ONLY)
     out: list[Cause] = []
+    core = bool(resource.definition) and resource.group not in _EXTENSIONS
     if old is None:
-        metadata.create(obj["metadata"], resource.namespaced, rules.name, out)
+        metadata.create(obj["metadata"], resource.namespaced, rules.name, out, core)
         rules.whole(obj, out)
         if rules.created is not None:
             rules.created(obj, out)
         return out
-    metadata.update(obj["metadata"], old["metadata"], out)
+    metadata.update(obj["metadata"], old["metadata"], out, core)
     if subresource == "status":
         if rules.status is not None:
             rules.status(obj, old, out)

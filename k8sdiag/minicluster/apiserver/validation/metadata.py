@@ -14,7 +14,8 @@ _MOST_ANNOTATIONS = 256 * 1024
 _OWN_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
-def create(meta: Json, namespaced: bool, name: Format, out: Causes) -> None:
+def create(meta: Json, namespaced: bool, name: Format, out: Causes, core: bool = True) -> None:
+    """`core` kinds are stricter about finalizers than those of the extensions' servers."""
     prefix = meta.get("generateName")
     if prefix:
         each(name(formats.prefix_of(prefix)), "metadata.generateName", prefix, out)
@@ -32,10 +33,10 @@ def create(meta: Json, namespaced: bool, name: Format, out: Causes) -> None:
     elif namespace:
         out.append(forbidden_field("metadata.namespace", "not allowed on this type"))
     nonnegative(meta.get("generation"), "metadata.generation", out)
-    _contents(meta, out)
+    _contents(meta, out, core)
 
 
-def update(meta: Json, old: Json, out: Causes) -> None:
+def update(meta: Json, old: Json, out: Causes, core: bool = True) -> None:
     if old.get("deletionTimestamp"):
         added = sorted(set(meta.get("finalizers") or ()) - set(old.get("finalizers") or ()))
         if added:
@@ -48,10 +49,10 @@ def update(meta: Json, old: Json, out: Causes) -> None:
         out.append(invalid_value("metadata.generation", meta.get("generation") or 0, "must not be decremented"))
     for name in ("name", "namespace", "uid"):
         immutable(meta.get(name), old.get(name), f"metadata.{name}", out)
-    _contents(meta, out)
+    _contents(meta, out, core)
 
 
-def _contents(meta: Json, out: Causes) -> None:
+def _contents(meta: Json, out: Causes, core: bool) -> None:
     if meta.get("labels"):
         labels(meta["labels"], "metadata.labels", out)
     if meta.get("annotations"):
@@ -59,7 +60,7 @@ def _contents(meta: Json, out: Causes) -> None:
     if meta.get("ownerReferences"):
         _owners(meta["ownerReferences"], out)
     if meta.get("finalizers"):
-        _finalizers(meta["finalizers"], out)
+        _finalizers(meta["finalizers"], out, core)
 
 
 def annotation_values(values: Mapping[str, str] | None, path: str, out: Causes) -> None:
@@ -98,12 +99,12 @@ def finalizer(name: str, path: str, out: Causes) -> None:
         out.append(invalid_value(path, name, "name is neither a standard finalizer name nor is it fully qualified"))
 
 
-def _finalizers(names: list[str], out: Causes) -> None:
+def _finalizers(names: list[str], out: Causes, core: bool) -> None:
     path = "metadata.finalizers"
     for name in names:
         each(formats.qualified_name(name), path, name, out)
     if "orphan" in names and "foregroundDeletion" in names:
         why = "finalizer orphan and foregroundDeletion cannot be both set"
         out.append(invalid_value(path, names, why))
-    for index, name in enumerate(names):
+    for index, name in enumerate(names if core else ()):
         finalizer(name, f"{path}[{index}]", out)
