@@ -69,7 +69,7 @@ class _Life:
         status["acceptedNames"].setdefault("plural", "")
         status["acceptedNames"].setdefault("kind", "")
         if conflicts:
-            field, text = conflicts[0]
+            field, text = conflicts[-1]  # the last one found is told
             refused = f"{field[0].upper()}{field[1:]}Conflict"
             status = self._with(status, "NamesAccepted", "False", refused, text)
             if not is_established(crd):
@@ -96,12 +96,15 @@ class _Life:
                 )
                 kinds.update(filter(None, (names.get("kind"), names.get("listKind"))))
         names = crd["spec"]["names"]
-        for field, taken in (("plural", words), ("singular", words), ("kind", kinds), ("listKind", kinds)):
-            if names.get(field) in taken:
+        for field in ("plural", "singular"):
+            if names.get(field) in words:
                 yield field, f'"{names[field]}" is already in use'
-        clash = [word for word in names.get("shortNames") or () if word in words]
+        clash = [f'"{word}" is already in use' for word in names.get("shortNames") or () if word in words]
         if clash:
-            yield "shortNames", "[" + ", ".join(f'"{word}" is already in use' for word in clash) + "]"
+            yield "shortNames", clash[0] if len(clash) == 1 else f"[{', '.join(clash)}]"
+        for field in ("kind", "listKind"):
+            if names.get(field) in kinds:
+                yield field, f'"{names[field]}" is already in use'
 
     def _with(self, status: Json, kind: str, value: str, reason: str, message: str) -> Json:
         """The status with a condition set; its time changes only with its status."""
