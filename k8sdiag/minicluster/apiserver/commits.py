@@ -37,7 +37,7 @@ class GroupCommit:
                     continue
                 try:
                     await loop.run_in_executor(thread, self._storage.save, batch)
-                except (StorageUnusableError, OSError, sqlite3.Error) as error:
+                except (StorageUnusableError, OSError, sqlite3.Error, TypeError) as error:  # TypeError: what is no JSON
                     self._failed(batch, str(error))
                     await asyncio.sleep(_RETRY_SECONDS)
                     self._wanted.set()

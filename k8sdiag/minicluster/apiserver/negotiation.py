@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -201,6 +203,12 @@ def _as_json(value: Any, counter: Iterator[int], depth: int = 0) -> Any:
         return {_key(key): _as_json(below, counter, depth + 1) for key, below in value.items()}
     if isinstance(value, list):
         return [_as_json(below, counter, depth + 1) for below in value]
+    if isinstance(value, int) and value.bit_length() > 63 and not 0 < value < 1 << 64:
+        value = float(value) if value.bit_length() < 1024 else math.inf  # as the JSON reader takes it
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("json: unsupported value")  # nothing that could be written out again
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
