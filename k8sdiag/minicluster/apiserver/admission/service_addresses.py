@@ -73,6 +73,9 @@ def _keep(spec: Json, old: Json) -> None:
             for key in ("clusterIP", "clusterIPs"):
                 if old.get(key):
                     spec[key] = old[key]
+        first = spec.get("clusterIP")
+        if first and first != old.get("clusterIP") and spec.get("clusterIPs") == old.get("clusterIPs"):
+            spec["clusterIPs"] = [first]  # whoever writes only one of both means both (NormalizeClusterIPs)
         for key in ("ipFamilies", "ipFamilyPolicy"):
             if not spec.get(key) and old.get(key):
                 spec[key] = old[key]

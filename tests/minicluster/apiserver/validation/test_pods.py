@@ -1,5 +1,6 @@
 """Pods that the server refuses, and in which words."""
 
+# ruff: noqa: E501 - what the server says stays whole, a message a line
 from __future__ import annotations
 
 import copy
