@@ -40,6 +40,7 @@ def read_object(backend: Backend, request: Request, only: tuple[str, ...] = ()) 
     resource, body = request.resource, request.body
     if not isinstance(body, dict):
         raise errors.bad_request(_unrecognized(resource, body, request.raw))
+    check_depth(body)
     _check_kind(backend, resource, body)
     if only:
         body = {key: value for key, value in body.items() if key in ("kind", "apiVersion", "metadata", *only)}
@@ -56,6 +57,14 @@ def read_object(backend: Backend, request: Request, only: tuple[str, ...] = ()) 
     obj = {**ordered, **obj, **ordered}
     obj["metadata"] = {**meta} if isinstance(meta, dict) else {}
     return obj, warnings + backend.customs.warnings(resource, obj)
+
+
+def check_depth(body: Any) -> None:
+    """Refuse what could not be written out again: orjson reads more levels than it writes."""
+    try:
+        orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        raise errors.bad_request("the body of the request is nested too deeply") from None
 
 
 def _unrecognized(resource: Resource, body: Any, raw: bytes) -> str:

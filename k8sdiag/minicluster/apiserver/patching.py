@@ -21,7 +21,7 @@ from k8sdiag.minicluster.apiserver.fieldvalidation import (
     check_patched,
     strict_complaints,
 )
-from k8sdiag.minicluster.apiserver.incoming import check_options, match_namespace, read_manager
+from k8sdiag.minicluster.apiserver.incoming import check_depth, check_options, match_namespace, read_manager
 from k8sdiag.minicluster.apiserver.listing import is_true
 from k8sdiag.minicluster.apiserver.patch import APPLY_PATCH, apply_patch, check_content_type, undecodable
 from k8sdiag.minicluster.apiserver.request import Answer, Request
@@ -31,6 +31,7 @@ from k8sdiag.minicluster.apiserver.updating import replace, uid_conflict
 def patch(backend: Backend, request: Request, answers: Answers) -> Answer:
     check_options(request.query, "PatchOptions")
     content_type = check_content_type(request.content_type, custom=not request.resource.definition)
+    check_depth(request.body)
     old = backend.storage.get(request.resource.storage, request.namespace, request.name)
     if content_type == APPLY_PATCH:
         return _apply(backend, request, answers, old)
@@ -61,6 +62,7 @@ def _decoded(backend: Backend, request: Request, patched: Json) -> tuple[Json, l
 
 def _own(obj: Json) -> Json:
     """A copy to change as one likes: a patch shares what it leaves alone with the stored object."""
+    check_depth(obj)  # small patches add up
     copied: Json = orjson.loads(orjson.dumps(obj))
     return {**copied, "metadata": copied.get("metadata") or {}}
 

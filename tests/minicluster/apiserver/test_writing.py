@@ -95,6 +95,25 @@ def test_what_is_no_such_object_is_refused(server: Server, body: Any, message: s
     assert (error.code, error.message[: len(message)]) == (400, message)
 
 
+def test_what_is_too_deep_to_be_written_is_refused(server: Server) -> None:
+    deep: Json = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    error = refusal(server, "create", "configmaps", body={**config("a"), "data": deep})
+    assert (error.code, error.message) == (400, "the body of the request is nested too deeply")
+    server.ask("create", "configmaps", body=config("a"))
+    error = refusal(server, "patch", "configmaps", "a", {"data": deep}, content_type=_MERGE)
+    assert error.code == 400
+
+
+def test_a_made_up_name_that_is_taken_is_made_up_again(server: Server) -> None:
+    made = {"metadata": {"generateName": "web-"}}
+    state = server.handlers.backend.random.getstate()
+    first = server.ask("create", "configmaps", body=made).body["metadata"]["name"]
+    server.handlers.backend.random.setstate(state)
+    assert server.ask("create", "configmaps", body=made).body["metadata"]["name"] != first
+
+
 def test_there_already(server: Server) -> None:
     server.ask("create", "configmaps", body=config("a"))
     error = refusal(server, "create", "configmaps", body=config("a"))
