@@ -85,9 +85,8 @@ def check(state: State, pod: PodInfo, node: NodeInfo) -> Status | None:
     for term in pod.anti_affinity:
         if term.topology_key in labels and state.apart.get((term.topology_key, labels[term.topology_key]), 0) > 0:
             return _APART
-    for domain, number in state.refusing.items():
-        if number > 0 and labels.get(domain[0]) == domain[1]:
-            return _REFUSED
+    if state.refusing and any(state.refusing.get(domain, 0) > 0 for domain in labels.items()):
+        return _REFUSED
     return None
 
 

@@ -14,6 +14,7 @@ from k8sdiag.minicluster.scheduler import node_affinity
 from k8sdiag.minicluster.scheduler.nodes import NodeInfo
 from k8sdiag.minicluster.scheduler.plugin import Filter, World
 from k8sdiag.minicluster.scheduler.pods import PodInfo
+from k8sdiag.minicluster.scheduler.snapshot import Snapshot
 from k8sdiag.minicluster.scheduler.status import Status, rejected, unresolvable
 from k8sdiag.minicluster.scheduler.taints import untolerated
 from k8sdiag.minicluster.scheduler.terms import Selector, keyed, selector
@@ -59,19 +60,18 @@ def counts(constraint: Constraint, pod: PodInfo, node: NodeInfo, needs: node_aff
     return not (constraint.honor_taints and node.blocking and untolerated(pod.tolerations, node.blocking))
 
 
-def matching(constraint: Constraint, namespace: str, node: NodeInfo) -> int:
-    """Pods on a node that a constraint counts: of its namespace, and not on their way out."""
-    return sum(
-        1
-        for other in node.pods.values()
-        if other.namespace == namespace and not other.terminating and constraint.matches(other)
-    )
+def matching(constraint: Constraint, namespace: str, snapshot: Snapshot) -> list[int]:
+    """Pods that a constraint counts (of its namespace, and not on their way out), by the index of their node."""
+    if constraint.selector is None:
+        return [0] * len(snapshot.nodes)
+    return snapshot.counts(namespace, constraint.selector).nodes
 
 
 @dataclass(slots=True)
 class State:
     constraints: list[Constraint]
     needs: node_affinity.Wanted | None
+    mine: list[int]  # by constraint: 1 where it counts the pod itself
     domains: list[dict[str, int]] = field(default_factory=list)  # by constraint: matching pods by domain
     least: list[int | None] = field(default_factory=list)
 
@@ -91,24 +91,27 @@ def prepare(pod: PodInfo, world: World) -> State | None:
     chosen = constraints(pod, "DoNotSchedule")
     if not chosen:
         return None
-    state = State(chosen, node_affinity.wanted(pod), [{} for _ in chosen], [None] * len(chosen))
-    for node in world.snapshot.nodes:
-        if any(constraint.key not in node.labels for constraint in chosen):
-            continue
-        for constraint, domains in zip(chosen, state.domains, strict=True):
-            if counts(constraint, pod, node, state.needs):
-                domain = node.labels[constraint.key]
-                domains[domain] = domains.get(domain, 0) + matching(constraint, pod.namespace, node)
+    mine = [1 if constraint.matches(pod) else 0 for constraint in chosen]
+    state = State(chosen, node_affinity.wanted(pod), mine, [{} for _ in chosen], [None] * len(chosen))
+    numbers = [matching(constraint, pod.namespace, world.snapshot) for constraint in chosen]
+    keys = frozenset(constraint.key for constraint in chosen)
+    nodes = [node for node in world.snapshot.nodes if keys <= node.labels.keys()]
+    for constraint, domains, number in zip(chosen, state.domains, numbers, strict=True):
+        key = constraint.key
+        picky = constraint.honor_taints or (constraint.honor_affinity and state.needs is not None)
+        for node in nodes:
+            if not picky or counts(constraint, pod, node, state.needs):
+                domain = node.labels[key]
+                domains[domain] = domains.get(domain, 0) + number[node.index]
     return state
 
 
-def check(state: State, pod: PodInfo, node: NodeInfo) -> Status | None:
+def check(state: State, _pod: PodInfo, node: NodeInfo) -> Status | None:
     for index, constraint in enumerate(state.constraints):
         domain = node.labels.get(constraint.key)
         if domain is None:
             return _NO_LABEL
-        mine = 1 if constraint.matches(pod) else 0
-        if state.domains[index].get(domain, 0) + mine - state.emptiest(index) > constraint.max_skew:
+        if state.domains[index].get(domain, 0) + state.mine[index] - state.emptiest(index) > constraint.max_skew:
             return _SKEWED
     return None
 
@@ -126,7 +129,9 @@ def moved(state: State, pod: PodInfo, other: PodInfo, node: NodeInfo, sign: int)
 
 
 def copied(state: State) -> State:
-    return State(state.constraints, state.needs, [dict(domains) for domains in state.domains], list(state.least))
+    return State(
+        state.constraints, state.needs, state.mine, [dict(domains) for domains in state.domains], list(state.least)
+    )
 
 
 def concerns(pod: PodInfo, other: Json) -> bool:

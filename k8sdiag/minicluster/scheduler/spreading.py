@@ -89,17 +89,18 @@ def scores(pod: PodInfo, feasible: list[NodeInfo], world: World, workloads: Work
         weight(len(feasible) - len(ignored) if each.key == HOSTNAME else len(counts))
         for each, counts in zip(chosen, domains, strict=True)
     ]
+    numbers = [spread.matching(each, pod.namespace, world.snapshot) for each in chosen]
     raw: list[int | None] = []
     for node in feasible:
         if node.name in ignored:
             raw.append(None)
             continue
         total = 0.0
-        for each, counts, factor in zip(chosen, domains, weights, strict=True):
+        for each, counts, factor, number in zip(chosen, domains, weights, numbers, strict=True):
             domain = node.labels.get(each.key)
             if domain is not None:
-                number = spread.matching(each, pod.namespace, node) if each.key == HOSTNAME else counts.get(domain, 0)
-                total += credit(number, each.max_skew, factor)
+                there = number[node.index] if each.key == HOSTNAME else counts.get(domain, 0)
+                total += credit(there, each.max_skew, factor)
         raw.append(rounded(total))
     return normalized(raw)
 
@@ -113,13 +114,14 @@ def _domains(
         for each in chosen
     ]
     needs = node_affinity.wanted(pod)
-    for node in world.snapshot.nodes if any(domains) else ():
-        if own and any(each.key not in node.labels for each in chosen):
-            continue
-        for each, counts in zip(chosen, domains, strict=True):
+    for each, counts in zip(chosen, domains, strict=True):
+        number = spread.matching(each, pod.namespace, world.snapshot) if counts else []
+        for node, there in zip(world.snapshot.nodes, number, strict=False):
             domain = node.labels.get(each.key, "")
-            if domain in counts and spread.counts(each, pod, node, needs):
-                counts[domain] += spread.matching(each, pod.namespace, node)
+            if not there or domain not in counts or not spread.counts(each, pod, node, needs):
+                continue
+            if not own or all(other.key in node.labels for other in chosen):
+                counts[domain] += there
     return domains
 
 

@@ -15,6 +15,7 @@ from k8sdiag.minicluster.scheduler.search import Search
 from k8sdiag.minicluster.scheduler.shapes import Shapes
 from k8sdiag.minicluster.scheduler.spreading import Workloads
 from k8sdiag.minicluster.scheduler.status import fit_error
+from k8sdiag.minicluster.scheduler.terms import Selector
 from tests.minicluster.scheduler.worlds import HOST, ZONE, Json, Shelf, node, pod, world
 
 TAINTS = [
@@ -208,3 +209,24 @@ def _judge(new: PodInfo, where: str, placed: list[tuple[PodInfo, str]], around: 
             for term in one.anti_affinity:
                 same = term.topology_key in labels and labels[term.topology_key] == its.labels.get(term.topology_key)
                 assert not (same and term.selector is not None and term.selector.matches(two.labels))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["web", "db"]), st.booleans(), st.booleans()), max_size=20)
+)
+def test_counts_that_are_kept_are_those_of_a_recount(steps: list[tuple[int, str, bool, bool]]) -> None:
+    around = world([node(f"n{index}", {ZONE: f"z{index % 2}"}) for index in range(4)])
+    chosen = Selector((("app", "web"),))
+    counts = around.snapshot.counts("shop", chosen)
+    for index, (where, app, leaving, gone) in enumerate(steps):
+        made = pod(f"p{index}", on=f"n{where}", labels={"app": app})
+        if leaving:
+            made["metadata"]["deletionTimestamp"] = "2026-11-21T22:29:27Z"
+        around.snapshot.set_pod(PodInfo(made))
+        if gone:
+            around.snapshot.remove_pod(made["metadata"]["uid"])
+    left = [each for each in around.snapshot.pods() if each.labels["app"] == "web" and not each.terminating]
+    assert counts.nodes == [sum(1 for each in left if each.node_name == f"n{index}") for index in range(4)]
+    assert counts.total == len(left)
+    zones = {f"z{index}": sum(1 for each in left if int(each.node_name[1]) % 2 == index) for index in range(2)}
+    assert {zone: number for zone, number in counts.zones.items() if number} == {z: n for z, n in zones.items() if n}
