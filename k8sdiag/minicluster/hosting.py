@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from k8sdiag.minicluster.apiserver.kubeconfig import Credentials, kubeconfig
+from k8sdiag.minicluster.apiserver.request import APISERVER
 from k8sdiag.minicluster.apiserver.security import load_security
 from k8sdiag.minicluster.apiserver.server import ApiServer
 from k8sdiag.minicluster.apiserver.streams import streams
 from k8sdiag.minicluster.apiserver.streams.subject import Nodes
 from k8sdiag.minicluster.cluster import MiniCluster
+from k8sdiag.minicluster.controllers.root_ca import publish
 from k8sdiag.minicluster.loop import Loop
 
 # How long the controllers may work before requests have their turn again: what a request waits at most, about.
@@ -35,6 +37,7 @@ class Hosted:
 async def hosting(cluster: MiniCluster, keys: Path, bind: str, port: int) -> AsyncIterator[Hosted]:
     """Serve a cluster for as long as the block runs. Port 0 is any free one. Raises OSError where it is taken."""
     security = load_security(keys, cluster.clock, cluster.random, [] if bind in ("0.0.0.0", "::") else [bind])  # noqa: S104
+    publish(cluster.client(APISERVER, "kube-apiserver"), security.authority.pair.certificate.decode())
     server = ApiServer(cluster.handlers, security, cluster.metrics)
     server.streams.update(streams(Nodes(cluster.handlers.backend, cluster.agents)))
     url = await server.start(bind, port)

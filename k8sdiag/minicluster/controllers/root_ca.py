@@ -7,6 +7,7 @@ It is read from where an API server publishes it: `extension-apiserver-authentic
 from __future__ import annotations
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.client import Client
 from k8sdiag.minicluster.controllers import Context
 
 NAME = "root-ca-cert-publisher"
@@ -22,6 +23,18 @@ _DESCRIPTION = (
 
 def start(context: Context) -> None:
     _Publisher(context)
+
+
+def publish(client: Client, certificate: str) -> None:
+    """Say what the certificate authority is; what every API server does when it starts."""
+    namespace, name = _SOURCE
+    data = {"client-ca-file": certificate}
+    held = client.find("configmaps", namespace, name)
+    if held is None:
+        meta = {"name": name, "namespace": namespace}
+        client.create("configmaps", {"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta, "data": data})
+    elif held.get("data") != data:
+        client.update("configmaps", {**held, "data": data})
 
 
 class _Publisher:

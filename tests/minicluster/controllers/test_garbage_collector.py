@@ -84,6 +84,25 @@ def test_an_owner_of_an_unknown_kind_is_left_alone(world: World) -> None:
     assert world.find("secrets", "child") is not None
 
 
+def test_custom_resources_own_and_are_owned(world: World) -> None:
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    world.make("customresourcedefinitions", "widgets.example.com", spec=spec)
+    world.run()
+    kind = {"apiVersion": "example.com/v1", "kind": "Widget"}
+    owner = world.make("widgets", "owner", **kind)
+    world.make("widgets", "child", metadata=owned_by(owner), **kind)
+    world.make("secrets", "child", metadata=owned_by(owner))
+    world.run()
+    assert world.names("widgets") == ["child", "owner"]
+    world.delete("widgets", "owner", policy="Background")
+    world.run()
+    assert world.names("widgets") == []
+    assert world.find("secrets", "child") is None
+
+
 def test_a_deployment_goes_with_all_that_is_its(world: World) -> None:
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "nginx"}]}}
     spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
