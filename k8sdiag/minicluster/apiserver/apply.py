@@ -11,7 +11,7 @@ import orjson
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
-from k8sdiag.minicluster.apiserver.fieldset import MEMBER, Path, Set, has, is_member, join, members, minus
+from k8sdiag.minicluster.apiserver.fieldset import LEAF, MEMBER, Path, Set, has, is_member, join, members, minus
 from k8sdiag.minicluster.apiserver.fieldset import shared as shared_fields
 from k8sdiag.minicluster.apiserver.fieldset import text as path_text
 from k8sdiag.minicluster.apiserver.fieldvalidation import DecodeError, decode
@@ -170,7 +170,7 @@ def ensured(node: Type, fields: Set, *, named: bool = False) -> Set:
         key: below if key == MEMBER or not below else ensured(_below(node, key), below, named=key[2:] in node.fields)
         for key, below in fields.items()
     }
-    return {MEMBER: {}, **out} if named and MEMBER not in out else out
+    return {MEMBER: LEAF, **out} if named and MEMBER not in out else out
 
 
 def _below(node: Type, element: str) -> Type:

@@ -45,7 +45,7 @@ def union(left: Set, right: Set) -> Set:
 
 def _with_member(node: Set) -> Set:
     """The union of a leaf, which is a member, and a node that may have children."""
-    return node if is_member(node) else {MEMBER: {}, **node}
+    return node if is_member(node) else {MEMBER: LEAF, **node}
 
 
 def join(left: Set, right: Set) -> Set:
@@ -100,7 +100,7 @@ def intersection(left: Set, right: Set) -> Set | None:
         if shared is not None:
             out[key] = shared
     if both:
-        return {MEMBER: {}, **out} if out else LEAF
+        return {MEMBER: LEAF, **out} if out else LEAF
     return out or None
 
 
@@ -172,7 +172,7 @@ def parse(fields: object) -> Set:
     out: Set = {}
     for key, node in fields.items():
         if key == MEMBER:
-            out[MEMBER] = {}
+            out[MEMBER] = LEAF
         elif not _ELEMENT.match(key):
             raise ValueError(f"unknown path element {key!r}")
         else:

@@ -7,7 +7,10 @@ Entries are kept as they go over the wire. Only the sets of those who lost or wo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from k8sdiag.clock import format_time
 from k8sdiag.evidence import Json
@@ -52,6 +55,7 @@ class Manager:
     subresource: str = ""
 
 
+@lru_cache(maxsize=256)
 def manager_name(field_manager: str, user_agent: str) -> str:
     """`fieldManager` of the query, else what stands before the slash in the user agent (managerOrUserAgent)."""
     if field_manager:
@@ -96,11 +100,23 @@ def make_entry(manager: Manager, operation: str, now: float, fields: Set) -> Jso
         "apiVersion": manager.api_version,
         "time": format_time(now),
         "fieldsType": "FieldsV1",
-        "fieldsV1": fields,
+        "fieldsV1": _shared(fields),
     }
     if manager.subresource:
         entry["subresource"] = manager.subresource
     return entry
+
+
+_known: dict[bytes, Set] = {}
+_MOST_KNOWN = 4096
+
+
+def _shared(fields: Set) -> Set:
+    """One set for all objects that are owned alike: ten thousand pods of a template do not keep one each."""
+    text = orjson.dumps(fields)
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    return _known.setdefault(text, fields)
 
 
 def _is(entry: Json, operation: str, manager: Manager) -> bool:

@@ -71,7 +71,7 @@ def _fields(node: Type, value: Any) -> Set | None:
 
 
 def _member(found: Set | None) -> Set:
-    return {MEMBER: {}, **found} if found else LEAF
+    return {MEMBER: LEAF, **found} if found else LEAF
 
 
 class Difference:
@@ -156,7 +156,7 @@ def _all(node: Type, value: Any) -> Set:
         below = {f"f:{key}": _all(node.child(key), child) for key, child in value.items()}
     else:
         below = {name: _all(node.element or ANY, item) for name, item in by_element(node, value).items()}
-    return {MEMBER: {}, **below}
+    return {MEMBER: LEAF, **below}
 
 
 _zeros: dict[int, tuple[Type, Json]] = {}

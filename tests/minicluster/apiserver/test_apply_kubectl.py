@@ -26,16 +26,14 @@ spec:
 """
 
 
+PARTS = {"replicas": "replicas: 1", "image": "image: nginx:1", "env": 'env: [{name: A, value: "1"}]'}
+
+
 def manifest(name: str, **changes: str) -> str:
+    """The Deployment under a name, with parts of it in other words."""
     text = DEPLOYMENT.replace("NAME", name)
-    for old, new in changes.items():
-        text = text.replace(
-            *{
-                "replicas": ("replicas: 1", new),
-                "image": ("image: nginx:1", new),
-                "env": ('env: [{name: A, value: "1"}]', new),
-            }[old]
-        )
+    for part, new in changes.items():
+        text = text.replace(PARTS[part], new)
     return text
 
 
@@ -162,7 +160,8 @@ def test_custom_resources(kubectl: Kubectl) -> None:
     kubectl("patch", "wd/a", "--type=merge", "-p", '{"spec":{"size":4}}')
     refused = kubectl("patch", "wd/a", "--type=merge", "-p", '{"spec":{"size":0}}', code=1)
     assert refused.stderr == (
-        'The Widget "a" is invalid: spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1\n'
+        'The Widget "a" is invalid: spec.size: Invalid value: 0: '
+        "spec.size in body should be greater than or equal to 1\n"
     )
     refused = kubectl("apply", "-f", "-", stdin=WIDGET.replace("SIZE", "3, foo: 1"), code=1)
     assert 'unknown field "spec.foo"' in refused.stderr

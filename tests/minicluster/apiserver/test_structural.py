@@ -196,8 +196,8 @@ ROOT = "spec.validation.openAPIV3Schema"
         (
             schema(f={"type": "integer", "default": "x"}),
             (
-                f'properties[spec].properties[f].default: Invalid value: "string": {ROOT}.properties[spec].properties[f].'
-                'default in body must be of type integer: "string"'
+                'properties[spec].properties[f].default: Invalid value: "string": '
+                f'{ROOT}.properties[spec].properties[f].default in body must be of type integer: "string"'
             ),
         ),
     ],
