@@ -11,15 +11,13 @@ from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.controllers import Context, conditions
 from k8sdiag.minicluster.controllers.adoption import Adoption, OwnerKind
 from k8sdiag.minicluster.controllers.ownership import Key, key_of, reference_to
+from k8sdiag.minicluster.controllers.patience import patience
 from k8sdiag.minicluster.controllers.pod_control import PodControl, pod_from
 from k8sdiag.minicluster.controllers.pod_states import active, available, available_in, ready
 from k8sdiag.minicluster.controllers.victims import victims
 from k8sdiag.quantity import count_of
 
 BURST = 500  # pods made or deleted at one look
-_CALM = 100  # owners of more replicas look at their pods' changes a little later, at many together
-_PER_REPLICA = 0.0001
-_LONGEST = 1.0
 
 
 class Replicas:
@@ -40,13 +38,7 @@ class Replicas:
 
     def _on_pod(self, change: str, pod: Json, old: Json | None) -> None:
         for key in self._adoption.see_child(change, pod, old):
-            self._queue.add(key, self._patience(key))
-
-    def _patience(self, key: Key) -> float:
-        """How long a change of a pod may wait: counting ten thousand for each of ten thousand would take for ever."""
-        owner = self._client.find(self._owner.resource, *key)
-        count = count_of(owner["spec"].get("replicas")) if owner is not None else 0
-        return 0.0 if count <= _CALM else min(count * _PER_REPLICA, _LONGEST)
+            self._queue.add(key, patience(self._client.find(self._owner.resource, *key)))
 
     def _sync(self, key: Key) -> float | None:
         owner = self._client.find(self._owner.resource, *key)

@@ -9,6 +9,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.controllers import Context
 from k8sdiag.minicluster.controllers.adoption import Adoption, OwnerKind, label_selector
 from k8sdiag.minicluster.controllers.ownership import Key, key_of
+from k8sdiag.minicluster.controllers.patience import patience
 from k8sdiag.minicluster.controllers.pod_states import available_in, finished, phase_of, terminating
 from k8sdiag.minicluster.controllers.revisions import History, history_of, template_of, truncate
 from k8sdiag.minicluster.controllers.stateful_control import StatefulControl
@@ -86,7 +87,7 @@ class _StatefulSets:
 
     def _on_pod(self, change: str, pod: Json, old: Json | None) -> None:
         for key in self._adoption.see_child(change, pod, old):
-            self._queue.add(key)
+            self._queue.add(key, patience(self._client.find("statefulsets", *key)))
 
     def _sync(self, key: Key) -> float | None:
         stateful_set = self._client.find("statefulsets", *key)

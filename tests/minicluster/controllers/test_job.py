@@ -165,6 +165,22 @@ def test_its_counts_always_add_up(completions: int, parallelism: int, codes: lis
         assert parse_indexes(status["completedIndexes"], completions) == set(range(completions))
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_a_controller_that_fell_over_counts_each_pod_once(released: bool) -> None:
+    """It had noted the pod's uid, and then either had taken the finalizer off or had not."""
+    stage = Stage()
+    stage.make("jobs", "report", job())
+    (pod,) = stage.pods()
+    stage.end(pod, 1)
+    status = {"uncountedTerminatedPods": {"failed": [pod["metadata"]["uid"]]}}
+    stage.client.patch("jobs", SPACE, "report", {"status": status}, subresource="status")
+    if released:
+        stage.client.patch("pods", SPACE, pod["metadata"]["name"], {"metadata": {"finalizers": None}})
+    stage.run_for(2)
+    status = stage.status("jobs", "report")
+    assert (status["failed"], status["uncountedTerminatedPods"]) == (1, {})
+
+
 def test_each_index_has_its_own_pod() -> None:
     stage = Stage()
     stage.make("jobs", "report", job(completions=3, parallelism=2, completionMode="Indexed"))

@@ -157,6 +157,19 @@ def test_a_rolling_update_goes_from_the_last_to_the_first() -> None:
     assert len(stage.names("controllerrevisions")) == 2
 
 
+def test_an_update_goes_one_by_one_even_where_making_does_not() -> None:
+    stage = Stage()
+    stage.make("statefulsets", "db", stateful(3, podManagementPolicy="Parallel"))
+    roll(stage)
+    stage.change("statefulsets", "db", new_template("2"))
+    stage.bury_all()
+    assert versions(stage) == ["", "", "2"]
+    stage.run_for(60)
+    assert versions(stage) == ["", "", "2"]
+    roll(stage)
+    assert versions(stage) == ["2", "2", "2"]
+
+
 def test_below_the_partition_the_old_stays() -> None:
     stage = Stage()
     stage.make("statefulsets", "db", stateful(3, updateStrategy={"rollingUpdate": {"partition": 2}}))
