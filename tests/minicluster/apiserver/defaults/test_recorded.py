@@ -45,7 +45,8 @@ def server_side(kept: Json) -> Json:
         obj["metadata"].pop("annotations", None)
     if obj["kind"] == "PersistentVolumeClaim":
         obj["metadata"].pop("finalizers", None)  # an admission plugin's
-    return pruned(obj)
+    found: Json = pruned(obj)
+    return found
 
 
 def pruned(value: Any) -> Any:

@@ -81,9 +81,11 @@ def test_deployments(text: str, expected: list[str]) -> None:
 def test_statefulsets() -> None:
     assert changed("statefulsets", workload(), workload("replicas: 3, minReadySeconds: 1")) == []
     assert changed("statefulsets", workload(), workload("serviceName: y")) == [
-        "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
-        "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are "
-        "forbidden"
+        (
+            "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+            "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are "
+            "forbidden"
+        )
     ]
     assert complaints("statefulsets", workload(), name="a.b") == [
         'metadata.name: Invalid value: "a.b": must not contain dots'
