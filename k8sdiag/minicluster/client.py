@@ -97,7 +97,7 @@ class Client:
         self, resource: str, namespace: str, name: str, patch: Any, kind: str = "merge", subresource: str = ""
     ) -> Json:
         """`kind` is merge, strategic, json or apply."""
-        query = {"force": "true"} if kind == "apply" else {}
+        query = {"force": "true", "fieldManager": self._agent} if kind == "apply" else {}
         where = (namespace, name, subresource)
         return self._write("patch", self._registry.named(resource), where, _copy(patch), _PATCHES[kind], query)
 

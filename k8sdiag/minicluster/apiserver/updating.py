@@ -176,6 +176,9 @@ def _timeless(entries: list[Json]) -> list[Json]:
 
 
 def _store(backend: Backend, request: Request, kept: Resource, obj: Json, old: Json, warnings: list[str]) -> Answer:
+    for part, value in old.items():
+        if obj.get(part) == value:
+            obj[part] = value  # history keeps many states of one object: what they have in common is there once
     if obj == old:
         return Answer(200, convert(old, request.resource), warnings)  # nothing to write, so no new version either
     if not request.dry_run:

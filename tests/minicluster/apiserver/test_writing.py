@@ -292,6 +292,18 @@ def test_what_is_handed_in_may_be_shared_and_what_comes_out_is_the_stores(server
     assert server.client.list("pods", "shop", labels={"app": "x"}) == []
 
 
+def test_states_share_what_they_have_in_common(server: Server) -> None:
+    made = server.client.create("pods", pod("a"))
+    patched = server.client.patch("pods", "shop", "a", {"metadata": {"labels": {"a": "b"}}})
+    assert patched["spec"] is made["spec"]
+    assert patched["metadata"]["labels"] == {"a": "b"}
+
+
+def test_the_client_applies_under_its_own_name(server: Server) -> None:
+    made = server.client.patch("configmaps", "shop", "a", config("a"), "apply")
+    assert [entry["manager"] for entry in made["metadata"]["managedFields"]] == ["tester"]
+
+
 def test_the_clients_watch(server: Server) -> None:
     server.client.create("configmaps", config("a"))
     seen: list[tuple[str, str]] = []
