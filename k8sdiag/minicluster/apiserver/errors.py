@@ -37,6 +37,7 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.details = details
+        self.warnings: list[str] = []  # what admission had to say before it came to this
 
     def status(self) -> Json:
         """The metav1.Status that goes over the wire."""

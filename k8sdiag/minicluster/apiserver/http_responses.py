@@ -39,8 +39,7 @@ class Responses:
             body = self.forms.transform(body, request.resource, wanted, request.query)
         pretty = is_pretty(request.query, request.user_agent)
         response = _response(http, answer.code, encode(body, wanted.media, pretty), wanted.media)
-        for warning in answer.warnings:
-            response.headers.add("Warning", f"299 - {_quoted(warning)}")
+        _warn(response, answer.warnings)
         self._counters.requests[request.verb, request.resource.plural, answer.code] += 1
         return response
 
@@ -66,12 +65,18 @@ class Responses:
         seconds = (error.details or {}).get("retryAfterSeconds")
         if seconds:
             response.headers["Retry-After"] = str(seconds)
+        _warn(response, error.warnings)
         self._count(route, error.code)
         return response
 
     def _count(self, route: Route, code: int) -> None:
         # A path that is none must not make a counter of its own.
         self._counters.requests[route.verb, route.plural if code not in (404, 403) else "", code] += 1
+
+
+def _warn(response: web.Response, warnings: list[str]) -> None:
+    for warning in warnings:
+        response.headers.add("Warning", f"299 - {_quoted(warning)}")
 
 
 def _response(http: BaseRequest, code: int, body: bytes, media: str) -> web.Response:

@@ -13,11 +13,12 @@ import socket
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from k8sdiag.minicluster.apiserver import errors, escalation, http_body, webhook_caller
+from k8sdiag.minicluster.apiserver import connecting, errors, escalation, http_body, webhook_caller
 from k8sdiag.minicluster.apiserver.admission import Attributes
 from k8sdiag.minicluster.apiserver.answering import Forms
 from k8sdiag.minicluster.apiserver.authentication import ANONYMOUS, Authenticator, impersonate
@@ -36,6 +37,7 @@ from k8sdiag.minicluster.apiserver.request import Answer, Request, User
 from k8sdiag.minicluster.apiserver.reviews import Reviews
 from k8sdiag.minicluster.apiserver.routes import Route, find_resource, read_route
 from k8sdiag.minicluster.apiserver.security import Security
+from k8sdiag.minicluster.apiserver.streams.subject import words_of
 from k8sdiag.minicluster.apiserver.watch import Watches
 from k8sdiag.minicluster.apiserver.webhooks import answered_async
 from k8sdiag.minicluster.kinds import METRICS_GROUP
@@ -166,6 +168,8 @@ class ApiServer:
             stream = self.streams.get(f"{route.plural}/{route.subresource}")
             if stream is None:
                 raise errors.ApiError(501, "NotImplemented", f"{route.plural}/{route.subresource} is not served here")
+            if route.subresource != "log":
+                await self._admit_stream(http, request)
             return await stream(http, request)
         wanted = negotiate(http.headers.get("Accept", ""))
         if route.verb == "watch":
@@ -175,6 +179,12 @@ class ApiServer:
             await http_body.read_into(request, http, named)
         answer = await self._ask(request)
         return self._responses.answer(http, request, answer, wanted)
+
+    async def _admit_stream(self, http: BaseRequest, request: Request) -> None:
+        """Nobody but webhooks has a say in streams."""
+        command = words_of(http, "command") if request.subresource == "exec" else ()
+        admit = partial(connecting.admit, self._backend, command=command)
+        await answered_async(admit, request, self._storage, webhook_caller.call)
 
     def _user(self, http: BaseRequest) -> User:
         headers = http.headers

@@ -126,18 +126,23 @@ class Admission:
         What a webhook changes, plugins before it may have something to say about: they go twice then, and never more
         often (apiserver/pkg/admission/reinvocation.go)."""
         chain = self._chain(self._mutating, "mutate", attributes)
-        for plugin in chain:
-            plugin(attributes, self.context)
+        self._go(chain, attributes)
         if attributes.changed:
             attributes.again = True
-            for plugin in chain:
-                plugin(attributes, self.context)
+            self._go(chain, attributes)
 
     def validate(self, attributes: Attributes) -> None:
         """Let the plugins refuse. Quota is charged here, so the write follows at once. Raises ApiError,
         NeedsWebhook."""
-        for plugin in self._chain(self._validating, "validate", attributes):
-            plugin(attributes, self.context)
+        self._go(self._chain(self._validating, "validate", attributes), attributes)
+
+    def _go(self, chain: tuple[Plugin, ...], attributes: Attributes) -> None:
+        try:
+            for plugin in chain:
+                plugin(attributes, self.context)
+        except errors.ApiError as error:
+            error.warnings = attributes.warnings
+            raise
 
     def _chain(
         self, known: dict[tuple[str, str, str], tuple[Plugin, ...]], phase: str, attributes: Attributes

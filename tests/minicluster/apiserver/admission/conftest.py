@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from k8sdiag.clock import ManualClock
 from k8sdiag.minicluster.client import Client
 from k8sdiag.minicluster.cluster import MiniCluster
+from tests.minicluster.apiserver.admission.hook_server import Hook
 
 
 @pytest.fixture
@@ -19,3 +22,11 @@ def cluster() -> MiniCluster:
 @pytest.fixture
 def client(cluster: MiniCluster) -> Client:
     return cluster.client()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    made = Hook()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.minicluster.apiserver.admission.hook_server import Hook
 from tests.minicluster.conftest import Kubectl
 
 pytestmark = pytest.mark.slow
@@ -100,3 +101,44 @@ def test_drain_asks_the_budget(kubectl: Kubectl, namespace: str) -> None:
         kubectl("drain", node, "--pod-selector=app=web", "--ignore-daemonsets", "--force", "--timeout=60s")
     finally:
         kubectl("uncordon", node)
+
+
+def test_a_webhook_over_http_has_a_say_in_what_is_written_and_run(kubectl: Kubectl, namespace: str, hook: Hook) -> None:
+    kubectl("-n", namespace, "run", "web", "--image=nginx")
+    kubectl("-n", namespace, "wait", "pod/web", "--for=condition=Ready", "--timeout=20s")
+    hook.judges["/judge"] = lambda _: {
+        "allowed": False,
+        "status": {"message": "not here"},
+        "warnings": ["mind the gap"],
+    }
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps", "pods/exec"], "operations": ["*"]}
+    webhook = {
+        "name": "judge.example.com",
+        "clientConfig": {"url": hook.url("/judge"), "caBundle": hook.bundle},
+        "rules": [rule],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    configuration = {**kind, "metadata": {"name": namespace}, "webhooks": [webhook]}
+    kubectl("apply", "-f", "-", stdin=json.dumps(configuration))
+    said = kubectl("-n", namespace, "create", "configmap", "a", code=1).stderr
+    assert said.splitlines() == [
+        "Warning: mind the gap",
+        'error: failed to create configmap: admission webhook "judge.example.com" denied the request: not here',
+    ]
+    said = kubectl("-n", namespace, "exec", "web", "--", "ls", "-l", code=None).stderr
+    assert 'admission webhook "judge.example.com" denied the request: not here' in said
+    asked = hook.asked[-1][1]
+    assert (asked["operation"], asked["subResource"]) == ("CONNECT", "exec")
+    assert asked["object"]["command"] == ["ls", "-l"]
+    hook.server.shutdown()
+    hook.server.server_close()
+    said = kubectl("-n", namespace, "create", "configmap", "a", code=1).stderr
+    assert said == (
+        'error: failed to create configmap: Internal error occurred: failed calling webhook "judge.example.com":'
+        f' failed to call webhook: Post "https://127.0.0.1:{hook.port}/judge?timeout=10s":'
+        f" dial tcp 127.0.0.1:{hook.port}: connect: connection refused\n"
+    )
+    kubectl("delete", "validatingwebhookconfiguration", namespace)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -20,8 +16,8 @@ from k8sdiag.minicluster.apiserver.request import ADMIN, Request
 from k8sdiag.minicluster.apiserver.webhooks import answered
 from k8sdiag.minicluster.client import Client
 from k8sdiag.minicluster.cluster import MiniCluster
+from tests.minicluster.apiserver.admission.hook_server import Hook, Judge
 
-Judge = Callable[[Json], Json]
 ALLOW: Json = {"allowed": True}
 
 
@@ -31,65 +27,6 @@ def patching(*operations: Json) -> Json:
         "patchType": "JSONPatch",
         "patch": base64.b64encode(json.dumps(operations).encode()).decode(),
     }
-
-
-class Hook:
-    """A webhook server: what it was asked, and who judges at which path."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Json]] = []
-        self.judges: dict[str, Judge] = {}
-        self.authority = trustme.CA()
-        handler = type("Handler", (_Handler,), {"hook": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.authority.issue_cert("127.0.0.1", "hook.shop.svc").configure_cert(context)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.port: int = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def bundle(self) -> str:
-        return base64.b64encode(self.authority.cert_pem.bytes()).decode()
-
-    def url(self, path: str) -> str:
-        return f"https://127.0.0.1:{self.port}{path}"
-
-    def paths(self) -> list[str]:
-        return [path for path, _ in self.asked]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    hook: Hook
-
-    def do_POST(self) -> None:
-        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        path = self.path.partition("?")[0]
-        self.hook.asked.append((path, review["request"]))
-        answer = self.hook.judges[path](review["request"])
-        if "code" in answer:
-            self.send_response(answer["code"])
-            body = answer["body"].encode()
-        else:
-            self.send_response(200)
-            response = {"uid": review["request"]["uid"], **answer}
-            body = json.dumps(
-                {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
-            ).encode()
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    made = Hook()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 RULE: Json = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
