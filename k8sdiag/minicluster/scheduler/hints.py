@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.scheduler import disks, node_affinity, ports, resources, spread, taints
 from k8sdiag.minicluster.scheduler.nodes import NodeInfo
 from k8sdiag.minicluster.scheduler.plugin import World
-from k8sdiag.minicluster.scheduler.pods import PodInfo, host_ports
+from k8sdiag.minicluster.scheduler.pods import PodInfo
 from k8sdiag.minicluster.scheduler.terms import required_terms
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Happening:
-    """A change of an object that scheduling depends on. Pods are those that have a node, or were promised one."""
+    """A change of an object that scheduling depends on. Pods are those that have a node, or were promised one. Many
+    waiting pods ask about one change, so what they ask for is read once."""
 
     resource: str
     action: str
@@ -30,12 +32,20 @@ class Happening:
     old: Json | None
     world: World
 
+    @cached_property
+    def node(self) -> NodeInfo:
+        return _node(self.obj)
+
+    @cached_property
+    def node_before(self) -> NodeInfo | None:
+        return None if self.old is None else _node(self.old)
+
+    @cached_property
+    def pod(self) -> PodInfo:
+        return PodInfo(self.obj)
+
 
 Hint = Callable[[PodInfo, Happening], bool]
-
-
-def _always(_pod: PodInfo, _what: Happening) -> bool:
-    return True
 
 
 def _node(obj: Json) -> NodeInfo:
@@ -46,9 +56,9 @@ def _node(obj: Json) -> NodeInfo:
 
 def _now_fine(what: Happening, good: Callable[[NodeInfo], bool]) -> bool:
     """A node that is new, or was not good before, is good now."""
-    if what.action == DELETED or not good(_node(what.obj)):
+    if what.action == DELETED or not good(what.node):
         return False
-    return what.old is None or not good(_node(what.old))
+    return what.node_before is None or not good(what.node_before)
 
 
 def _uncordoned(pod: PodInfo, what: Happening) -> bool:
@@ -67,12 +77,11 @@ def _labelled(pod: PodInfo, what: Happening) -> bool:
 def _roomier(pod: PodInfo, what: Happening) -> bool:
     if what.action == DELETED:
         return False
-    node = _node(what.obj)
+    node, before = what.node, what.node_before
     if not resources.fits_empty(pod, node):
         return False
-    if what.old is None:
+    if before is None:
         return True
-    before = _node(what.old)
     wanted = [name for name, amount in pod.requests.items() if amount]
     more = any(node.allocatable.get(name, 0) > before.allocatable.get(name, 0) for name in wanted)
     return more or node.allowed_pods > before.allowed_pods
@@ -110,27 +119,27 @@ def _freed(_pod: PodInfo, what: Happening) -> bool:
 
 def _shrunk(what: Happening) -> bool:
     """A pod was resized to take less."""
-    old, new = PodInfo(what.old or what.obj).requests, PodInfo(what.obj).requests
+    old, new = PodInfo(what.old or what.obj).requests, what.pod.requests
     return any(new.get(name, 0) < amount for name, amount in old.items())
 
 
 def _port_freed(pod: PodInfo, what: Happening) -> bool:
     if what.action != DELETED:
         return False
-    return ports.conflict(pod.ports, dict.fromkeys(host_ports(what.obj.get("spec") or {}), 1))
+    return ports.conflict(pod.ports, dict.fromkeys(what.pod.ports, 1))
 
 
 def _volume_freed(pod: PodInfo, what: Happening) -> bool:
     if what.action != DELETED:
         return False
-    other = PodInfo(what.obj)
+    other = what.pod
     if other.namespace == pod.namespace and {name for name, _ in other.claims} & {name for name, _ in pod.claims}:
         return True
     return any(disks.same_disk(mine, theirs) for mine in pod.disks for theirs in other.disks)
 
 
 def _volumes_left(_pod: PodInfo, what: Happening) -> bool:
-    return what.action == DELETED and bool(PodInfo(what.obj).claims)
+    return what.action == DELETED and bool(what.pod.claims)
 
 
 def _counted(pod: PodInfo, what: Happening) -> bool:
