@@ -11,7 +11,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.negotiation import Wanted, partial_metadata, partial_metadata_list
 from k8sdiag.minicluster.apiserver.tables import table
-from k8sdiag.minicluster.apiserver.watch import PLAIN, View
+from k8sdiag.minicluster.apiserver.watcher import PLAIN, View
 from k8sdiag.minicluster.kinds import Resource
 
 CustomTable = tuple[list[Json], Callable[[Json, float], list[Any]]]

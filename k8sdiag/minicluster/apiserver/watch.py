@@ -8,112 +8,22 @@ all who see it alike, and handed only to those whom it may concern.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
 from random import Random
-
-import orjson
 
 from k8sdiag.clock import Clock
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
-from k8sdiag.minicluster.apiserver.conversion import convert
 from k8sdiag.minicluster.apiserver.errors import ApiError, Cause
 from k8sdiag.minicluster.apiserver.listing import is_true, read_version, too_large
 from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.apiserver.selecting import Selection, select
 from k8sdiag.minicluster.apiserver.storage import ADDED, DELETED, MODIFIED, PODS, Change, Storage
-from k8sdiag.minicluster.kinds import Resource
+from k8sdiag.minicluster.apiserver.watcher import PLAIN, Address, View, Watcher, bookmark_of, event_of
 
-BOOKMARK, ERROR = "BOOKMARK", "ERROR"
-INITIAL_END = "k8s.io/initial-events-end"
-
-MOST_EVENTS = 10_000
-MOST_BYTES = 64 << 20
 _SHORTEST = 1800.0  # --min-request-timeout: a watch without timeoutSeconds lasts this long to twice as long
 _BOOKMARK_EVERY = 60.0
 _BOOKMARK_BEFORE_END = 2.0
-
-Address = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How objects are shown: `render` makes of an object what goes into an event, `opening` does for a watcher's first
-    one (a table's columns are stated once). Views with equal keys show one resource alike."""
-
-    key: Hashable
-    render: Callable[[Json], Json]
-    opening: Callable[[Json], Json] | None = None
-
-
-def _whole(obj: Json) -> Json:
-    return obj
-
-
-PLAIN = View("", _whole)
-
-
-class Watcher:
-    """One watch. Take from it when `wake` was called or when there is room again; it is over when `ended` is true and
-    nothing is left."""
-
-    __slots__ = (
-        "_buffer", "_bytes", "address", "bookmarks", "ended", "expires", "next_bookmark", "opened", "resource",
-        "selection", "since", "view", "wake",
-    )  # fmt: skip
-
-    def __init__(self, resource: Resource, selection: Selection, view: View, bookmarks: bool) -> None:
-        self.resource, self.selection, self.view, self.bookmarks = resource, selection, view, bookmarks
-        self.address = _address(selection)
-        self.since = 0
-        self.expires = self.next_bookmark = 0.0
-        self.opened = self.ended = False
-        self.wake: Callable[[], None] = _ignore
-        self._buffer: deque[bytes] = deque()
-        self._bytes = 0
-
-    def take(self) -> list[bytes]:
-        """All events there are, each one a line of JSON."""
-        taken = list(self._buffer)
-        self._buffer.clear()
-        self._bytes = 0
-        return taken
-
-    def push(self, data: bytes) -> None:
-        if self.ended:
-            return
-        if len(self._buffer) >= MOST_EVENTS or self._bytes >= MOST_BYTES:
-            self.fail(errors.expired("the watch was closed because its reader fell too far behind"))
-            return
-        self._buffer.append(data)
-        self._bytes += len(data)
-        if len(self._buffer) == 1:
-            self.wake()
-
-    def fail(self, error: ApiError) -> None:
-        """A last event that says why there are no more."""
-        if not self.ended:
-            self._buffer.append(_line(ERROR, error.status()))
-            self.end()
-
-    def end(self) -> None:
-        self.ended = True
-        self.wake()
-
-
-def _ignore() -> None:
-    """What a watcher wakes while nobody reads it."""
-
-
-def _address(selection: Selection) -> Address:
-    """Where a change has to come by to concern this selection."""
-    if selection.name:
-        return ("name", selection.namespace, selection.name)
-    if selection.node:
-        return ("node", selection.node)
-    return ("namespace", selection.namespace) if selection.namespace else ()
 
 
 def _addresses(storage: str, change: Change) -> Iterator[Address]:
@@ -184,7 +94,7 @@ class Watches:
             watcher.fail(error)
         else:
             if is_true(initial) and watcher.bookmarks:
-                watcher.push(_bookmark(watcher, self._storage.durable, initial_end=True))
+                watcher.push(bookmark_of(watcher, self._storage.durable, initial_end=True))
             self._enter(watcher)
         return watcher
 
@@ -195,8 +105,7 @@ class Watches:
         state = self._storage.snapshot(key, selection.namespace, watcher.since)
         for _, obj in state:
             if selection.matches(obj):
-                # The limit is for readers that do not keep up, not for what there is.
-                watcher._buffer.append(_event(watcher, ADDED, obj))  # noqa: SLF001 (its other half)
+                watcher.put(event_of(watcher, ADDED, obj))
 
     def _send_past(self, watcher: Watcher, since: int) -> None:
         watcher.since = since
@@ -280,13 +189,13 @@ class Watches:
         if not kind:
             return
         if not watcher.opened and watcher.view.opening is not None:
-            watcher.push(_event(watcher, kind, obj))
+            watcher.push(event_of(watcher, kind, obj))
             return
         resource = watcher.resource
         key = (kind, resource.group, resource.version, watcher.view.key)
         data = shared.get(key)
         if data is None:
-            data = shared[key] = _event(watcher, kind, obj)
+            data = shared[key] = event_of(watcher, kind, obj)
         watcher.push(data)
 
     def tick(self) -> None:
@@ -301,7 +210,7 @@ class Watches:
                     left = watcher.expires - _BOOKMARK_BEFORE_END
                     watcher.next_bookmark = min(now + _BOOKMARK_EVERY, left) if now < left else watcher.expires
                     if watcher.bookmarks:
-                        watcher.push(_bookmark(watcher, max(durable, watcher.since)))
+                        watcher.push(bookmark_of(watcher, max(durable, watcher.since)))
 
 
 def _as_seen(selection: Selection, change: Change) -> tuple[str, Json]:
@@ -320,29 +229,6 @@ def _as_seen(selection: Selection, change: Change) -> tuple[str, Json]:
         return "", obj
     version = obj["metadata"]["resourceVersion"]
     return DELETED, {**old, "metadata": {**old["metadata"], "resourceVersion": version}}
-
-
-def _event(watcher: Watcher, kind: str, obj: Json) -> bytes:
-    render = watcher.view.render
-    if not watcher.opened:
-        watcher.opened = True
-        render = watcher.view.opening or render
-    return _line(kind, render(convert(obj, watcher.resource)))
-
-
-def _bookmark(watcher: Watcher, revision: int, initial_end: bool = False) -> bytes:
-    meta: Json = {"resourceVersion": str(revision), "creationTimestamp": None}
-    if initial_end:
-        meta["annotations"] = {INITIAL_END: "true"}
-    resource = watcher.resource
-    return _line(
-        BOOKMARK,
-        watcher.view.render({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}),
-    )
-
-
-def _line(kind: str, obj: Json) -> bytes:
-    return b'{"type":"%s","object":%s}\n' % (kind.encode(), orjson.dumps(obj))
 
 
 def _timeout(query: Mapping[str, str], random: Random) -> float:

@@ -14,11 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from k8sdiag.clock import ManualClock
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver import watch
+from k8sdiag.minicluster.apiserver import watcher as watchers
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.apiserver.request import ADMIN, Request
 from k8sdiag.minicluster.apiserver.storage import Storage
-from k8sdiag.minicluster.apiserver.watch import View, Watcher, Watches
+from k8sdiag.minicluster.apiserver.watch import Watches
+from k8sdiag.minicluster.apiserver.watcher import View, Watcher
 from k8sdiag.minicluster.kinds import Registry
 from tests.minicluster.apiserver.server import START, Server, config, make_server, pod
 
@@ -277,7 +278,7 @@ def test_its_time_ends_with_a_bookmark(server: Server, watches: Watches) -> None
 def test_a_slow_reader_is_shut_out_and_blocks_nobody(
     server: Server, watches: Watches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "MOST_EVENTS", 10)
+    monkeypatch.setattr(watchers, "MOST_EVENTS", 10)
     slow, quick = watches.open(request()), watches.open(request())
     seen = 0
     for number in range(30):
