@@ -58,16 +58,17 @@ class MiniCluster:
         out = frozenset(without)
         for name, start in controllers():
             if name not in out:
-                start(self.context(user_of(name), name))
+                start(self.context(user_of(name), name, "kube-controller-manager"))
         if "scheduler" not in out:
-            scheduler.start(self.context(SCHEDULER, "default-scheduler"))
+            scheduler.start(self.context(SCHEDULER, "default-scheduler", "kube-scheduler"))
         if nodes:
             stand_in.register(self.context(ADMIN, "kubelet"), nodes, self.agents)
         return self
 
-    def context(self, user: User, component: str) -> Context:
-        """What a component of that name works with."""
-        client = self.client(user, component)
+    def context(self, user: User, component: str, agent: str = "") -> Context:
+        """What a component works with: under its name it writes events; `agent` is the program it is part of, which is
+        what managed fields name."""
+        client = self.client(user, agent or component)
         recorder = Recorder(client, self.clock, component)
         return Context(client, self.loop, self.clock, self.random, recorder, self.registry, self.metrics)
 
