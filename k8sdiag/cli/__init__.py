@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -33,13 +34,10 @@ def main() -> None:
     name = "kubectl diag" if Path(sys.argv[0]).name.startswith("kubectl-") else "k8sdiag"
     from k8sdiag.cli.options import CouldNotLook
 
-    sys.excepthook = _unexpected
     try:
         build(sys.argv[1:])(prog_name=name)
     except SystemExit as end:
-        if end.code == 130:  # what typer makes of Ctrl-C
-            os._exit(130)  # at once: requests under way only read, and waiting for them is what was refused
-        raise
+        _leave(end.code)
     except CouldNotLook as problem:
         from k8sdiag.harmless import harmless
 
@@ -51,6 +49,34 @@ def main() -> None:
     except BrokenPipeError:  # the reader went away (`| head`): no more to say, and no traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as problem:  # a full disk behind `> file` is no success
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        _say(f"cannot write the answer: {problem.strerror}")
+        os._exit(3)
+    finally:
+        sys.excepthook = _unexpected  # typer puts its own there
+
+
+def _say(line: str) -> None:
+    """Past any buffer that cannot be written."""
+    os.write(2, f"k8sdiag: {line}\n".encode())
+
+
+def _leave(code: object) -> None:
+    """End at once: taking the interpreter down in good order takes a tenth of a diagnosis. After Ctrl-C (130, as typer
+    says it) requests may be under way; they only read, and waiting for them is what was refused."""
+    number = code if isinstance(code, int) else 0 if code is None else 1
+    try:
+        if number != 130:
+            sys.stdout.flush()
+            sys.stderr.flush()
+    except BrokenPipeError:
+        number = 141
+    except OSError as problem:
+        _say(f"cannot write the answer: {problem.strerror}")
+        number = 3
+    os._exit(number)
 
 
 def _unexpected(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:

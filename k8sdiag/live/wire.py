@@ -29,6 +29,7 @@ class Wire:
         self._prefix = where.path.rstrip("/")
         self._name, self._port = where.hostname or "", where.port or (443 if tls else 80)
         self._tls, self._server_name, self._size = tls, server_name, size
+        self._session: ssl.SSLSession | None = None  # what makes the next handshake a short one
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = Lock()
 
@@ -45,7 +46,10 @@ class Wire:
             for name, value in headers:
                 connection.putheader(name, value)
             connection.endheaders()
-            return Response(self, connection, connection.getresponse())
+            answer = connection.getresponse()
+            if isinstance(connection.sock, ssl.SSLSocket):
+                self._session = connection.sock.session
+            return Response(self, connection, answer)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
             connection.close()
             if kept:
@@ -80,7 +84,8 @@ class Wire:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 sock.settimeout(max(due - monotonic(), 0.001))
-                sock = self._tls.wrap_socket(sock, server_hostname=self._server_name or self._name)
+                name = self._server_name or self._name
+                sock = self._tls.wrap_socket(sock, server_hostname=name, session=self._session)
         except BaseException:
             sock.close()
             raise

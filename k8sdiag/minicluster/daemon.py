@@ -36,6 +36,7 @@ def run(
 ) -> int:
     """Run the lab of a folder until it is told to end; the exit code. `ready` is told the URL, `failed` why there
     is none."""
+    gc.enable()  # the command line does without; a lab lives long
     held = folder.hold()
     if held is None:
         failed(f"the lab {folder.name!r} runs already")

@@ -202,3 +202,14 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "Traceback" not in done.stderr
     assert done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+@pytest.mark.parametrize("words", [("pod", "api", "--from", CRASH), ("playbooks", "list")])
+def test_an_answer_that_cannot_be_written_is_no_answer(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "k8sdiag", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert done.stderr == "k8sdiag: cannot write the answer: No space left on device\n"
