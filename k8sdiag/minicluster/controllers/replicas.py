@@ -33,8 +33,12 @@ class Replicas:
 
     def _on_owner(self, change: str, owner: Json, old: Json | None) -> None:
         self._adoption.see_owner(change, owner)
-        if old is None or change == "DELETED" or owner["metadata"] != old["metadata"] or owner["spec"] != old["spec"]:
+        if change == "DELETED":
+            self._queue.forget(key_of(owner))
+        elif old is None or owner["spec"] != old["spec"]:
             self._queue.add(key_of(owner))
+        else:
+            self._queue.add(key_of(owner), patience(owner))
 
     def _on_pod(self, change: str, pod: Json, old: Json | None) -> None:
         for key in self._adoption.see_child(change, pod, old):
