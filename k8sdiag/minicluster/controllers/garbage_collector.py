@@ -15,6 +15,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.controllers import Context
 from k8sdiag.minicluster.events import Recorder
+from k8sdiag.minicluster.kinds import Resource
 
 NAME = "generic-garbage-collector"
 
@@ -128,9 +129,13 @@ class _Collector:
         meta = obj["metadata"]
         solid, dangling, going = [], [], []
         for reference in _owners(obj):
-            owner, known = self._owner(item, reference)
-            if not known:
+            resource = self._registry.of(reference["apiVersion"], reference["kind"])
+            if resource is None:
                 return _RETRY
+            if resource.namespaced and not item.namespace:
+                self._complain(item, obj, reference)
+                return None
+            owner = self._owner(item, reference, resource)
             if owner is None:
                 dangling.append(reference)
             elif _deletes_dependents(owner):
@@ -153,16 +158,12 @@ class _Collector:
         self._delete(item, meta["uid"], policy)
         return None
 
-    def _owner(self, item: Item, reference: Json) -> tuple[Json | None, bool]:
-        """The owner, and whether that could be found out: its kind must be served, and in scope of the dependent."""
-        resource = self._registry.of(reference["apiVersion"], reference["kind"])
-        if resource is None or (resource.namespaced and not item.namespace):
-            return None, False
+    def _owner(self, item: Item, reference: Json, resource: Resource) -> Json | None:
         namespace = item.namespace if resource.namespaced else ""
         found = self._client.find(resource.qualified, namespace, reference["name"])
         if found is not None and found["metadata"]["uid"] != reference["uid"]:
-            found = None
-        return found, True
+            return None
+        return found
 
     def _complain_of_namespace(self, item: Item, obj: Json, reference: Json) -> None:
         """An owner may be there, but in another namespace, where it cannot own this."""
@@ -170,12 +171,15 @@ class _Collector:
         if resource is None or not resource.namespaced or reference["uid"] in self._gone:
             return
         if any(owner["metadata"]["uid"] == reference["uid"] for owner in self._client.list(resource.qualified)):
-            called = (
-                f"[{reference['apiVersion']}/{reference['kind']}, namespace: {item.namespace},"
-                f" name: {reference['name']}, uid: {reference['uid']}]"
-            )
-            text = f'ownerRef {called} does not exist in namespace "{item.namespace}"'
-            self._events.event(obj, "Warning", "OwnerRefInvalidNamespace", text)
+            self._complain(item, obj, reference)
+
+    def _complain(self, item: Item, obj: Json, reference: Json) -> None:
+        called = (
+            f"[{reference['apiVersion']}/{reference['kind']}, namespace: {item.namespace},"
+            f" name: {reference['name']}, uid: {reference['uid']}]"
+        )
+        text = f'ownerRef {called} does not exist in namespace "{item.namespace}"'
+        self._events.event(obj, "Warning", "OwnerRefInvalidNamespace", text)
 
     def _foreground(self, item: Item, obj: Json) -> None:
         """First what blocks it, then the owner itself."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.controllers import Context
@@ -11,6 +13,7 @@ NAME = "service-account-controller"
 
 _ACCOUNT = "kubernetes.io/service-account.name"
 _ACCOUNT_UID = "kubernetes.io/service-account.uid"
+_LASTING = 10 * 365 * 24 * 3600  # such tokens have no end on a real server; seconds
 _TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 (a Secret's type)
 
 
@@ -57,9 +60,33 @@ class _ServiceAccounts:
         account = self._client.find("serviceaccounts", key[0], said.get(_ACCOUNT, ""))
         uid = said.get(_ACCOUNT_UID)
         if account is not None and uid in (None, "", account["metadata"]["uid"]):
+            if not (secret.get("data") or {}).get("token"):
+                self._fill(secret, account)
             return
         try:
             self._client.delete("secrets", *key, uid=secret["metadata"]["uid"])
         except ApiError as refused:
             if refused.code != 404:
                 raise
+
+    def _fill(self, secret: Json, account: Json) -> None:
+        """A Secret that was made to hold a token gets one. Without a server that signs there is none to be had."""
+        meta = account["metadata"]
+        request = {"spec": {"expirationSeconds": _LASTING}}
+        try:
+            made = self._client.create("serviceaccounts", request, meta["namespace"], "token", meta["name"])
+        except ApiError as refused:
+            if refused.code != 500:
+                raise
+            return
+        authority = self._client.find("configmaps", meta["namespace"], "kube-root-ca.crt") or {}
+        values = {
+            "ca.crt": (authority.get("data") or {}).get("ca.crt", ""),
+            "namespace": meta["namespace"],
+            "token": made["status"]["token"],
+        }
+        data = {name: b64encode(value.encode()).decode() for name, value in values.items()}
+        own = secret["metadata"]
+        said = {**(own.get("annotations") or {}), _ACCOUNT_UID: meta["uid"]}
+        kept = {**(secret.get("data") or {}), **data}
+        self._client.update("secrets", {**secret, "metadata": {**own, "annotations": said}, "data": kept})

@@ -77,6 +77,15 @@ def test_an_owner_in_another_namespace_is_none(world: World) -> None:
     assert ("Warning", "OwnerRefInvalidNamespace", text) in world.events("Secret", "child")
 
 
+def test_what_is_in_no_namespace_is_owned_by_nothing_that_is(world: World) -> None:
+    owner = world.make("configmaps", "owner")
+    world.make("clusterroles", "child", metadata=owned_by(owner), rules=[])
+    world.run(60)
+    assert world.find("clusterroles", "child") is not None
+    reasons = [event[:2] for event in world.events("ClusterRole", "child")]
+    assert reasons == [("Warning", "OwnerRefInvalidNamespace")]
+
+
 def test_an_owner_of_an_unknown_kind_is_left_alone(world: World) -> None:
     reference = {"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "1"}
     world.make("secrets", "child", metadata={"ownerReferences": [reference]})

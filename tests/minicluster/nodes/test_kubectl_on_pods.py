@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+
 import pytest
 
 from tests.minicluster.conftest import Kubectl
@@ -32,6 +34,21 @@ def test_the_authority_is_in_every_namespace(kubectl: Kubectl) -> None:
     kubectl("wait", "--for=create", "configmap/kube-root-ca.crt", "--timeout=10s")
     said = kubectl("get", "configmap", "kube-root-ca.crt", "-o", r"jsonpath={.data.ca\.crt}").stdout
     assert said.startswith("-----BEGIN CERTIFICATE-----")
+
+
+def test_a_secret_for_a_token_gets_one(kubectl: Kubectl) -> None:
+    manifest = """
+apiVersion: v1
+kind: Secret
+metadata: {name: robot, annotations: {kubernetes.io/service-account.name: default}}
+type: kubernetes.io/service-account-token
+"""
+    kubectl("apply", "-f", "-", stdin=manifest)
+    kubectl("wait", "--for=jsonpath={.data.token}", "secret/robot", "--timeout=10s")
+    encoded = kubectl("get", "secret", "robot", "-o", "jsonpath={.data.token}").stdout
+    token = b64decode(encoded).decode()
+    who = kubectl("--token", token, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}").stdout
+    assert who == "system:serviceaccount:default:default"
 
 
 def test_a_job_completes(kubectl: Kubectl) -> None:
