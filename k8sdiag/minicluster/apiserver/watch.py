@@ -105,7 +105,7 @@ class Watches:
         state = self._storage.snapshot(key, selection.namespace, watcher.since)
         for _, obj in state:
             if selection.matches(obj):
-                watcher.put(event_of(watcher, ADDED, obj))
+                watcher.push(event_of(watcher, ADDED, obj))
 
     def _send_past(self, watcher: Watcher, since: int) -> None:
         watcher.since = since
@@ -125,6 +125,7 @@ class Watches:
             self._dirty.add(key)
         table.by_address.setdefault(watcher.address, {})[watcher] = None
         table.count += 1
+        watcher.bounded = True
 
     def close(self, watcher: Watcher) -> None:
         """Its reader is gone."""

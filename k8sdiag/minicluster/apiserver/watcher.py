@@ -47,8 +47,8 @@ class Watcher:
     nothing is left."""
 
     __slots__ = (
-        "_buffer", "_bytes", "address", "bookmarks", "ended", "expires", "next_bookmark", "opened", "resource",
-        "selection", "since", "view", "wake",
+        "_behind", "_buffer", "_bytes", "address", "bookmarks", "bounded", "ended", "expires", "next_bookmark",
+        "opened", "resource", "selection", "since", "view", "wake",
     )  # fmt: skip
 
     def __init__(self, resource: Resource, selection: Selection, view: View, bookmarks: bool) -> None:
@@ -57,29 +57,28 @@ class Watcher:
         self.since = 0
         self.expires = self.next_bookmark = 0.0
         self.opened = self.ended = False
+        self.bounded = False  # the limits are for readers that do not keep up, not for what there is to begin with
         self.wake: Callable[[], None] = _ignore
         self._buffer: deque[bytes] = deque()
-        self._bytes = 0
+        self._behind = self._bytes = 0
 
     def take(self) -> list[bytes]:
         """All events there are, each one a line of JSON."""
         taken = list(self._buffer)
         self._buffer.clear()
-        self._bytes = 0
+        self._behind = self._bytes = 0
         return taken
-
-    def put(self, data: bytes) -> None:
-        """Something of what there was at the start: the limit is for readers that do not keep up."""
-        self._buffer.append(data)
 
     def push(self, data: bytes) -> None:
         if self.ended:
             return
-        if len(self._buffer) >= MOST_EVENTS or self._bytes >= MOST_BYTES:
-            self.fail(errors.expired("the watch was closed because its reader fell too far behind"))
-            return
+        if self.bounded:
+            if self._behind >= MOST_EVENTS or self._bytes >= MOST_BYTES:
+                self.fail(errors.expired("the watch was closed because its reader fell too far behind"))
+                return
+            self._behind += 1
+            self._bytes += len(data)
         self._buffer.append(data)
-        self._bytes += len(data)
         if len(self._buffer) == 1:
             self.wake()
 

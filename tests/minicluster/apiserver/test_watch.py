@@ -291,6 +291,19 @@ def test_a_slow_reader_is_shut_out_and_blocks_nobody(
     assert len(watches) == 1
 
 
+def test_what_there_is_to_begin_with_is_never_too_much(
+    server: Server, watches: Watches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchers, "MOST_EVENTS", 10)
+    before = str(server.storage.revision)
+    for number in range(20):
+        server.client.create("configmaps", config(f"c{number:02}"))
+    both = [watches.open(request()), watches.open(request(resourceVersion=before))]
+    server.client.create("configmaps", config("d"))
+    for watcher in both:
+        assert [name for _, name in names(watcher)] == [*(f"c{number:02}" for number in range(20)), "d"]
+
+
 def test_nodes_see_their_pods_only(server: Server, watches: Watches) -> None:
     mine = watches.open(request("pods", "", fieldSelector="spec.nodeName=n1"))
     server.client.create("pods", pod("a", "n1"))
