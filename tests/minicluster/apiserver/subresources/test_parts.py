@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
@@ -123,3 +129,47 @@ def test_a_status_changes_nothing_but_the_status(client: Client) -> None:
     client.patch("deployments", "default", "web", {**patch, "spec": {"replicas": 3}, "status": None})
     now = client.get("deployments", "default", "web")
     assert (now["spec"]["replicas"], now["status"]["observedGeneration"]) == (3, 1)
+
+
+def test_custom_resources_scale_by_the_paths_they_state(cluster: MiniCluster, client: Client) -> None:
+    count = {"type": "object", "properties": {"size": {"type": "integer"}}}
+    text = {"type": "object", "properties": {"have": {"type": "integer"}, "labels": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"spec": count, "status": text}}
+    paths = {
+        "specReplicasPath": ".spec.size",
+        "statusReplicasPath": ".status.have",
+        "labelSelectorPath": ".status.labels",
+    }
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {"status": {}, "scale": paths},
+    }
+    names = {"plural": "rings", "singular": "ring", "kind": "Ring", "listKind": "RingList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    client.create("customresourcedefinitions", {"metadata": {"name": "rings.example.com"}, "spec": spec})
+    cluster.settle()
+    kind = {"kind": "Ring", "apiVersion": "example.com/v1"}
+    client.create("rings", {**kind, "metadata": {"name": "web", "namespace": "default"}, "spec": {"size": 3}})
+    client.patch("rings", "default", "web", {"status": {"have": 2, "labels": "app=ring"}}, subresource="status")
+    found = scale(cluster, "rings")
+    assert (found["spec"], found["status"]) == ({"replicas": 3}, {"replicas": 2, "selector": "app=ring"})
+    client.patch("rings", "default", "web", {"spec": {"replicas": 5}}, subresource="scale")
+    assert client.get("rings", "default", "web")["spec"] == {"size": 5}
+
+
+def test_an_approval_writes_conditions_and_nothing_else(client: Client) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    pem = base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode()
+    spec = {"request": pem, "signerName": "example.com/own", "usages": ["client auth"]}
+    made = client.create("certificatesigningrequests", {"metadata": {"name": "jane"}, "spec": spec})
+    approved = {"type": "Approved", "status": "True", "reason": "Fine", "message": ""}
+    status = {"conditions": [approved], "certificate": "eA=="}
+    client.update("certificatesigningrequests", {**made, "status": status}, "approval")
+    now = client.get("certificatesigningrequests", "", "jane")
+    assert [condition["type"] for condition in now["status"]["conditions"]] == ["Approved"]
+    assert "certificate" not in now["status"]
