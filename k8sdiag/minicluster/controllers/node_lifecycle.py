@@ -107,7 +107,8 @@ class _Nodes:
     def _mark_unknown(self, node: Json) -> Json:
         """What a silent node said of itself counts no longer."""
         now = format_time(self._clock.now())
-        held = {condition["type"]: condition for condition in node["status"].get("conditions") or ()}
+        said = node.get("status") or {}
+        held = {condition["type"]: condition for condition in said.get("conditions") or ()}
         for kind in _STATUS_KINDS:
             old = held.get(kind)
             if old is None:
@@ -128,10 +129,10 @@ class _Nodes:
                     "message": "Kubelet stopped posting node status.",
                 }
         conditions = list(held.values())
-        if conditions == node["status"].get("conditions"):
+        if conditions == said.get("conditions"):
             return node
         seen = self._seen.get(node["metadata"]["name"], 0.0)
-        status = {**node["status"], "conditions": conditions}
+        status = {**said, "conditions": conditions}
         changed = self._client.update("nodes", {**node, "status": status}, subresource="status")
         self._seen[node["metadata"]["name"]] = seen  # our own writing is no sign of its life
         return changed

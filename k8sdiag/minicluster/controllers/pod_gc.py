@@ -72,7 +72,9 @@ class _PodGc:
 
     def _sync_pod(self, key: Key) -> None:
         pod = self._client.find("pods", *key)
-        if pod is not None and not pod["spec"].get("nodeName") and pod["metadata"].get("deletionTimestamp"):
+        if pod is None or pod["spec"].get("nodeName") or pod["metadata"].get("finalizers"):
+            return
+        if pod["metadata"].get("deletionTimestamp"):
             self._force(key, "")
 
     def _force(self, key: Key, message: str) -> None:

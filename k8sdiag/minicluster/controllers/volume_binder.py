@@ -37,6 +37,8 @@ class _Binder:
         self._pending: dict[Key, None] = {}
         self._promised: dict[Key, dict[str, None]] = {}  # volumes by the claim that their claimRef names
         self._free: dict[str, None] = {}  # volumes that nobody has claimed
+        self._consumers: dict[Key, dict[str, None]] = {}  # pods without a node yet, by claim
+        self._client.watch("pods", self._on_pod)
         self._client.watch("persistentvolumes", self._on_volume)
         self._client.watch("persistentvolumeclaims", self._on_claim)
         self._client.watch("storageclasses", lambda *_: self._wake())
@@ -82,6 +84,20 @@ class _Binder:
         else:
             self._claims.add(key)
 
+    def _on_pod(self, kind: str, pod: Json, _: Json | None) -> None:
+        """Remember who waits for a node and for a claim (findNonScheduledPodsByPVC)."""
+        meta = pod["metadata"]
+        over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        waits = kind != "DELETED" and not over and not pod["spec"].get("nodeName")
+        for name in claims_of(pod):
+            key = (meta["namespace"], name)
+            if waits:
+                self._consumers.setdefault(key, {})[meta["name"]] = None
+            elif key in self._consumers:
+                self._consumers[key].pop(meta["name"], None)
+                if not self._consumers[key]:
+                    del self._consumers[key]
+
     def _wake(self) -> None:
         for key in self._pending:
             self._claims.add(key)
@@ -118,7 +134,7 @@ class _Binder:
         claim = self._phase(claim, "Pending")
         if late and not chosen:
             text = "waiting for first consumer to be created before binding"
-            pods = self._consumers(claim)
+            pods = list(self._consumers.get((claim["metadata"]["namespace"], claim["metadata"]["name"]), ()))
             if pods:
                 text = f"waiting for {'pods' if len(pods) > 1 else 'pod'} {','.join(pods)} to be scheduled"
             self._events.event(claim, "Normal", "WaitForPodScheduled" if pods else "WaitForFirstConsumer", text)
@@ -128,17 +144,6 @@ class _Binder:
             text = "no persistent volumes available for this claim and no storage class is set"
             self._events.event(claim, "Normal", "FailedBinding", text)
         return False
-
-    def _consumers(self, claim: Json) -> list[str]:
-        """The pods that use the claim and have no node yet (findNonScheduledPodsByPVC)."""
-        meta = claim["metadata"]
-        return [
-            str(pod["metadata"]["name"])
-            for pod in self._client.list("pods", meta["namespace"])
-            if not pod["spec"].get("nodeName")
-            and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
-            and meta["name"] in claims_of(pod)
-        ]
 
     def _provision(self, claim: Json, storage_class: Json | None) -> None:
         """A volume is to be made by somebody else; say whom we wait for."""

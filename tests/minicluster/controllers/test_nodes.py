@@ -171,3 +171,12 @@ def test_pods_of_a_node_that_is_gone_go_after_a_quarantine() -> None:
     assert target["message"] == "PodGC: node no longer exists"
     text = "Node node1 event: Removing Node node1 from Controller"
     assert ("Normal", "RemovingNode", text) in world.events("Node", "node1")
+
+
+def test_a_node_of_which_nothing_was_ever_heard() -> None:
+    world = Nodes()
+    world.make("nodes", "ghost")
+    world.run(70)
+    ready = condition(world.get("nodes", "ghost"), "Ready")
+    assert (ready["status"], ready["reason"]) == ("Unknown", "NodeStatusNeverUpdated")
+    assert ready["message"] == "Kubelet never posted node status."

@@ -125,3 +125,14 @@ def test_of_too_many_ended_pods_the_oldest_go(world: World, monkeypatch: pytest.
         world.run(1.5)
     world.run(25)
     assert world.names("pods", "default") == ["pod-2", "pod-3", "pod-4"]
+
+
+def test_a_deleted_pod_without_a_node_is_held_by_its_finalizers_alone(world: World) -> None:
+    world.pod("big", nodeSelector={"disk": "huge"}, metadata={"finalizers": ["example.com/guard"]})
+    world.run()
+    world.delete("pods", "big")
+    world.run(60)
+    assert world.get("pods", "big")["metadata"]["deletionTimestamp"]
+    world.change("pods", "big", {"metadata": {"finalizers": None}})
+    world.run()
+    assert world.find("pods", "big") is None

@@ -143,6 +143,11 @@ def test_a_late_class_waits_for_a_pod(world: World) -> None:
     text = "waiting for first consumer to be created before binding"
     assert world.events("PersistentVolumeClaim", "data") == [("Normal", "WaitForFirstConsumer", text)]
     disk = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+    world.pod("stuck", volumes=disk, nodeSelector={"disk": "huge"})
+    world.run(20)
+    text = "waiting for pod stuck to be scheduled"
+    assert ("Normal", "WaitForPodScheduled", text) in world.events("PersistentVolumeClaim", "data")
+    world.delete("pods", "stuck")
     world.pod("web", volumes=disk, containers=[container(volumeMounts=[{"name": "d", "mountPath": "/d"}])])
     world.run(10)
     assert phase(world, "data") == "Bound"
