@@ -7,6 +7,7 @@ from typing import Any
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.controllers import Context
+from k8sdiag.minicluster.controllers.claim_index import ClaimIndex
 from k8sdiag.minicluster.controllers.claim_matching import best_volume, class_of, is_bound_to, mismatch, mode_of
 from k8sdiag.minicluster.events import Recorder
 
@@ -35,45 +36,21 @@ class _Binder:
         self._claims = context.loop.queue("claims", self._sync_claim)
         self._volumes = context.loop.queue("volumes", self._sync_volume)
         self._pending: dict[Key, None] = {}
-        self._promised: dict[Key, dict[str, None]] = {}  # volumes by the claim that their claimRef names
-        self._free: dict[str, None] = {}  # volumes that nobody has claimed
-        self._consumers: dict[Key, dict[str, None]] = {}  # pods without a node yet, by claim
-        self._client.watch("pods", self._on_pod)
+        self._index = ClaimIndex(context.client)
+        self._client.watch("pods", self._index.see_pod)
         self._client.watch("persistentvolumes", self._on_volume)
         self._client.watch("persistentvolumeclaims", self._on_claim)
         self._client.watch("storageclasses", lambda *_: self._wake())
 
     def _on_volume(self, kind: str, volume: Json, old: Json | None) -> None:
         reference = volume["spec"].get("claimRef")
-        self._index(kind, volume, old)
+        self._index.see_volume(kind, volume, old)
         if kind != "DELETED":
             self._volumes.add(volume["metadata"]["name"])
         if reference:
             self._claims.add((reference.get("namespace", ""), reference.get("name", "")))
         elif kind == "ADDED" or (volume.get("status") or {}).get("phase") == "Available":
             self._wake()
-
-    def _index(self, kind: str, volume: Json, old: Json | None) -> None:
-        name = volume["metadata"]["name"]
-        before = _claimed_by(old if old is not None else volume) if kind != "ADDED" else None
-        now = _claimed_by(volume)
-        if before is not None and (kind == "DELETED" or before != now):
-            self._promised.get(before, {}).pop(name, None)
-        if kind == "DELETED" or now is not None:
-            self._free.pop(name, None)
-        if kind != "DELETED" and now is not None:
-            self._promised.setdefault(now, {})[name] = None
-        elif kind != "DELETED":
-            self._free[name] = None
-
-    def _candidates(self, claim: Json, late: bool) -> list[Json]:
-        """The volumes that a claim may have: those promised to it, and the free ones. A claim that waits for its pod
-        takes none by itself: the scheduler promises it one."""
-        names = [*self._promised.get((claim["metadata"]["namespace"], claim["metadata"]["name"]), ())]
-        if not late:
-            names += self._free
-        found = [self._client.find("persistentvolumes", "", name) for name in sorted(names)]
-        return [volume for volume in found if volume is not None]
 
     def _on_claim(self, kind: str, claim: Json, _: Json | None) -> None:
         key = (claim["metadata"]["namespace"], claim["metadata"]["name"])
@@ -83,20 +60,6 @@ class _Binder:
                 self._volumes.add(claim["spec"]["volumeName"])
         else:
             self._claims.add(key)
-
-    def _on_pod(self, kind: str, pod: Json, _: Json | None) -> None:
-        """Remember who waits for a node and for a claim (findNonScheduledPodsByPVC)."""
-        meta = pod["metadata"]
-        over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-        waits = kind != "DELETED" and not over and not pod["spec"].get("nodeName")
-        for name in claims_of(pod):
-            key = (meta["namespace"], name)
-            if waits:
-                self._consumers.setdefault(key, {})[meta["name"]] = None
-            elif key in self._consumers:
-                self._consumers[key].pop(meta["name"], None)
-                if not self._consumers[key]:
-                    del self._consumers[key]
 
     def _wake(self) -> None:
         for key in self._pending:
@@ -127,14 +90,14 @@ class _Binder:
         storage_class = self._client.find("storageclasses", "", class_of(claim)) if class_of(claim) else None
         late = bool(storage_class) and (storage_class or {}).get("volumeBindingMode") == "WaitForFirstConsumer"
         chosen = SELECTED_NODE in (claim["metadata"].get("annotations") or {})
-        volume = best_volume(claim, self._candidates(claim, late))
+        volume = best_volume(claim, self._index.candidates(claim, late))
         if volume is not None:
             self._bind(volume, claim)
             return True
         claim = self._phase(claim, "Pending")
         if late and not chosen:
             text = "waiting for first consumer to be created before binding"
-            pods = list(self._consumers.get((claim["metadata"]["namespace"], claim["metadata"]["name"]), ()))
+            pods = self._index.consumers(claim)
             if pods:
                 text = f"waiting for {'pods' if len(pods) > 1 else 'pod'} {','.join(pods)} to be scheduled"
             self._events.event(claim, "Normal", "WaitForPodScheduled" if pods else "WaitForFirstConsumer", text)
@@ -306,19 +269,3 @@ class _Binder:
             return volume
         status = {**old, "phase": phase, **({"message": message} if message else {})}
         return self._client.update("persistentvolumes", {**volume, "status": status}, subresource="status")
-
-
-def _claimed_by(volume: Json) -> Key | None:
-    reference = volume["spec"].get("claimRef")
-    return (reference.get("namespace", ""), reference.get("name", "")) if reference else None
-
-
-def claims_of(pod: Json) -> list[str]:
-    """The claims that a pod mounts, those of its ephemeral volumes too."""
-    found = []
-    for volume in pod["spec"].get("volumes") or ():
-        if volume.get("persistentVolumeClaim"):
-            found.append(str(volume["persistentVolumeClaim"].get("claimName", "")))
-        elif volume.get("ephemeral"):
-            found.append(f"{pod['metadata']['name']}-{volume['name']}")
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.controllers import Context
-from k8sdiag.minicluster.controllers.volume_binder import claims_of
+from k8sdiag.minicluster.controllers.claim_index import claims_of
 
 NAME = "pvc-protection-controller"
 
