@@ -51,10 +51,11 @@ def apply(node: Type, live: Json | None, config: Json, manager: Manager, now: fl
     base = {**live, "metadata": _without(live["metadata"])} if live is not None else {}
     own = applier(held, manager)
     others = [entry for entry in held if entry is not own]
-    fields = _owned(node, config, manager)
+    stated = field_set(node, config)
+    fields = _owned(stated, manager)
     merged = merge(node, base, config)
     if own is not None:
-        merged = _prune(node, merged, own["fieldsV1"], fields, others)
+        merged = _prune(node, merged, own["fieldsV1"], stated, others)
     difference = compare(node, base, merged)
     conflicts = [
         _Conflict(entry, path)
@@ -84,10 +85,10 @@ def _without(meta: Json) -> Json:
     return {name: value for name, value in meta.items() if name != "managedFields"}
 
 
-def _owned(node: Type, config: Json, manager: Manager) -> Set:
-    """What the manager owns from now on. What this door does not write is nobody's through it: the status through the
+def _owned(stated: Set, manager: Manager) -> Set:
+    """What of its configuration the manager owns from now on. What this door does not write is nobody's through it: the status through the
     object itself, the rest through the status (the strategies' GetResetFields)."""
-    fields = minus(field_set(node, config), STRIPPED)
+    fields = minus(stated, STRIPPED)
     closed = ("f:spec",) if manager.subresource == "status" else ("f:status",)
     return {name: value for name, value in fields.items() if name not in closed}
 
@@ -145,9 +146,9 @@ def _merge_lists(node: Type, live: list[Any], config: list[Any]) -> list[Any]:
 # ---- pruning
 
 
-def _prune(node: Type, merged: Json, last: Set, fields: Set, others: list[Json]) -> Json:
+def _prune(node: Type, merged: Json, last: Set, stated: Set, others: list[Json]) -> Json:
     """Without what the manager applied last time, does not apply now, and no other applier has (Updater.prune)."""
-    applied = fields
+    applied = stated
     for entry in others:
         if entry["operation"] == "Apply":
             applied = join(applied, entry["fieldsV1"])

@@ -155,6 +155,18 @@ def test_what_another_applies_too_stays() -> None:
     assert "f:replicas" not in owned(left, "kubectl")["f:spec"]
 
 
+def test_an_object_keeps_its_identity_when_its_metadata_are_no_longer_applied() -> None:
+    """kubectl does this to give back the annotation of its client-side apply."""
+    labelled = deployment(2)
+    labelled["metadata"]["labels"] = {"a": "b"}
+    first = apply(DEPLOYMENT, None, labelled, KUBECTL, 0.0)
+    first["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+    bare = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    second = apply(DEPLOYMENT, first, bare, KUBECTL, 1.0)
+    kept = {key: value for key, value in second["metadata"].items() if key != "managedFields"}
+    assert kept == {"name": "web", "namespace": "n", "uid": "u", "resourceVersion": "1"}
+
+
 def test_defaults_that_nobody_owns_stay() -> None:
     first = apply(DEPLOYMENT, None, deployment(2), KUBECTL, 0.0)
     filled = copy.deepcopy(first)

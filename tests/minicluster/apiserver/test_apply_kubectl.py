@@ -57,6 +57,7 @@ def test_server_side_apply(kubectl: Kubectl) -> None:
     first = kubectl("apply", "--server-side", "-f", "-", stdin=manifest("ssa"))
     assert first.stdout == "deployment.apps/ssa serverside-applied\n"
     kubectl("apply", "--server-side", "-f", "-", stdin=manifest("ssa"))
+    assert got(kubectl, "deployment/ssa")["metadata"]["generation"] == 1
     kubectl("scale", "deployment/ssa", "--replicas=3")
     refused = kubectl("apply", "--server-side", "-f", "-", stdin=manifest("ssa", replicas="replicas: 2"), code=1)
     assert (
@@ -75,7 +76,8 @@ def test_server_side_apply(kubectl: Kubectl) -> None:
 
 def test_client_side_apply_becomes_server_side(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=manifest("csa"))
-    kubectl("apply", "--server-side", "-f", "-", stdin=manifest("csa", image="image: nginx:3", env=""))
+    again = kubectl("apply", "--server-side", "-f", "-", stdin=manifest("csa", image="image: nginx:3", env=""))
+    assert again.stderr == ""
     found = got(kubectl, "deployment/csa", "--show-managed-fields")
     assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:3"
     assert "env" not in found["spec"]["template"]["spec"]["containers"][0]
