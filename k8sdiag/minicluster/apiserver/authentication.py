@@ -16,6 +16,7 @@ from k8sdiag.minicluster.apiserver.authorization import SERVICE_ACCOUNT, Asked, 
 from k8sdiag.minicluster.apiserver.request import User
 from k8sdiag.minicluster.apiserver.storage import Storage
 from k8sdiag.minicluster.apiserver.tokens import AUDIENCES, TokenError, TokenSigner
+from k8sdiag.minicluster.folder import replace
 
 AUTHENTICATED = "system:authenticated"
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
@@ -42,8 +43,7 @@ class StaticTokens:
         self._users[token] = user
         if self._path is not None:
             entries = {held: {"name": owner.name, "groups": list(owner.groups)} for held, owner in self._users.items()}
-            self._path.touch(0o600)
-            self._path.write_bytes(orjson.dumps(entries))
+            replace(self._path, orjson.dumps(entries))
         return token
 
     def find(self, token: str) -> User | None:

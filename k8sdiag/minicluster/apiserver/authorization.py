@@ -26,6 +26,7 @@ MASTERS = "system:masters"
 NODES = "system:nodes"
 NODE_ROLE = "system:node"
 SERVICE_ACCOUNT = "system:serviceaccount:"
+_MOST_KNOWN = 10_000  # tables of grants; who impersonates may have any name
 
 Names = frozenset[str] | None  # None: every name
 
@@ -151,6 +152,8 @@ class Authorizer:
         key = user.name, user.groups
         grants = self._cluster.get(key)
         if grants is None:
+            if len(self._cluster) > _MOST_KNOWN:
+                self._cluster.clear()
             grants = self._cluster[key] = Grants()
             if NODES in user.groups:  # as far as the node authorizer goes here: the rules of its role, for all nodes
                 role = self._storage.get(CLUSTER_ROLES, "", NODE_ROLE)
@@ -162,7 +165,7 @@ class Authorizer:
         key = user.name, user.groups, namespace
         grants = self._spaced.get(key)
         if grants is None:
-            if len(self._spaced) > 10_000:
+            if len(self._spaced) > _MOST_KNOWN:
                 self._spaced.clear()
             grants = self._spaced[key] = Grants()
             self._collect(grants, user, self._storage.list(BINDINGS, namespace), namespace)

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from k8sdiag.minicluster.folder import replace
+
 # The names under which a server in a cluster is reached (kubeadm's, with this machine's).
 SERVER_NAMES = (
     "localhost",
@@ -154,10 +156,8 @@ def _read(folder: Path, name: str) -> KeyPair | None:
 
 def _write(folder: Path, name: str, pair: KeyPair) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    key = folder / f"{name}.key"
-    key.touch(0o600)
-    key.write_bytes(pair.key)
-    (folder / f"{name}.crt").write_bytes(pair.certificate)
+    replace(folder / f"{name}.key", pair.key)
+    replace(folder / f"{name}.crt", pair.certificate)
 
 
 def server_context(pair: KeyPair, authority: Authority, folder: Path) -> ssl.SSLContext:
@@ -166,8 +166,7 @@ def server_context(pair: KeyPair, authority: Authority, folder: Path) -> ssl.SSL
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     chain = folder / "apiserver-chain.pem"
-    chain.touch(0o600)
-    chain.write_bytes(pair.certificate + pair.key)
+    replace(chain, pair.certificate + pair.key)
     context.load_cert_chain(chain)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=authority.pair.certificate.decode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 from aiohttp import web
@@ -24,6 +25,8 @@ from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.minicluster.apiserver.routes import Route
 
 NO_CACHE = "no-cache, private"
+MUCH = 1 << 20
+_PACKED = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
 
 
 class Responses:
@@ -32,13 +35,19 @@ class Responses:
     def __init__(self, counters: Counters, forms: Forms) -> None:
         self._counters, self.forms = counters, forms
 
-    def answer(self, http: BaseRequest, request: Request, answer: Answer, wanted: Wanted) -> web.Response:
-        """What a handler answered, in the form that was asked for."""
+    async def answer(self, http: BaseRequest, request: Request, answer: Answer, wanted: Wanted) -> web.Response:
+        """What a handler answered, in the form that was asked for. Packing much of it is another thread's work."""
         body = answer.body
         if wanted.transform:
             body = self.forms.transform(body, request.resource, wanted, request.query)
         pretty = is_pretty(request.query, request.user_agent)
-        response = _response(http, answer.code, encode(body, wanted.media, pretty), wanted.media)
+        data = encode(body, wanted.media, pretty)
+        if len(data) < MUCH or not _packs(http):
+            response = _response(http, answer.code, data, wanted.media)
+        else:
+            packed = await asyncio.to_thread(compress, data)
+            headers = {"Content-Type": wanted.media, "Cache-Control": NO_CACHE, **_PACKED}
+            response = web.Response(status=answer.code, body=packed, headers=headers)
         _warn(response, answer.warnings)
         self._counters.requests[request.verb, request.resource.plural, answer.code] += 1
         return response
@@ -85,11 +94,14 @@ def _response(http: BaseRequest, code: int, body: bytes, media: str) -> web.Resp
 
 
 def _packed(http: BaseRequest, body: bytes, headers: dict[str, str]) -> bytes:
-    if len(body) < GZIP_FROM or "gzip" not in http.headers.get("Accept-Encoding", ""):
+    if len(body) < GZIP_FROM or not _packs(http):
         return body
-    headers["Content-Encoding"] = "gzip"
-    headers["Vary"] = "Accept-Encoding"
+    headers.update(_PACKED)
     return compress(body)
+
+
+def _packs(http: BaseRequest) -> bool:
+    return "gzip" in http.headers.get("Accept-Encoding", "")
 
 
 def _quoted(text: str) -> str:

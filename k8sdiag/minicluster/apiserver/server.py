@@ -178,7 +178,7 @@ class ApiServer:
             named = below.kind if below is not None else "DeleteOptions" if "delete" in route.verb else kind.kind
             await http_body.read_into(request, http, named)
         answer = await self._ask(request)
-        return self._responses.answer(http, request, answer, wanted)
+        return await self._responses.answer(http, request, answer, wanted)
 
     async def _admit_stream(self, http: BaseRequest, request: Request) -> None:
         """Nobody but webhooks has a say in streams."""

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from k8sdiag.clock import Clock
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.folder import replace
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 AUDIENCES = (ISSUER,)
@@ -48,8 +49,7 @@ def load_key(path: Path | None) -> rsa.RSAPrivateKey:
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        path.touch(0o600)
-        path.write_bytes(pem)
+        replace(path, pem)
     return key
 
 
