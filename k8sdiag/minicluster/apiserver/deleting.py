@@ -21,12 +21,13 @@ from k8sdiag.minicluster.kinds import Resource
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 
 
-def delete(backend: Backend, request: Request, answers: Answers) -> Answer:
+def delete(backend: Backend, request: Request, answers: Answers, admitted: bool = False) -> Answer:
+    """`admitted` where nobody else is to have a say (an eviction has been asked for already)."""
     options = read_options(request)
     kept = backend.kept(request.resource)
     old = backend.stored(request.resource, request.namespace, request.name)
     _check_preconditions(kept, options, old["metadata"])
-    warnings = _admit(backend, request, answers, kept, old, options)
+    warnings = [] if admitted else _admit(backend, request, answers, kept, old, options)
     obj, gone = _delete_namespace(backend, kept, old, options) if kept.storage == "namespaces" else (None, False)
     if obj is None:
         obj, gone = _delete(backend, kept, old, options)

@@ -152,7 +152,7 @@ def _delete(backend: Backend, request: Request, answers: Answers, pod: Json, opt
     inner = Request(
         "delete", request.resource, request.user, request.namespace, request.name, query=query, body=body or None
     )
-    deleting.delete(backend, inner, answers)
+    deleting.delete(backend, inner, answers, admitted=True)
 
 
 def _is_ended(pod: Json) -> bool:

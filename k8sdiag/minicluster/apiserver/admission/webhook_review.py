@@ -43,6 +43,8 @@ def ask(webhook: Webhook, phase: str, attributes: Attributes, context: Context) 
     been asked yet."""
     name = webhook.name
     key = f"{phase}/{webhook.configuration}/{name}/{int(attributes.again)}"
+    if attributes.verb == "delete":  # of which a deletecollection asks for several
+        key += f"/{attributes.namespace}/{attributes.name}"
     answer = attributes.answers.get(key)
     try:
         if answer is None:

@@ -274,6 +274,38 @@ def test_dry_runs(cluster: MiniCluster, client: Client, hook: Hook) -> None:
     assert client.find("configmaps", "default", "a") is None
 
 
+def test_of_a_collection_each_is_asked_for(cluster: MiniCluster, client: Client, hook: Hook) -> None:
+    for name in ("a", "b", "c"):
+        client.create("configmaps", configmap(name))
+    kept = {"allowed": False}
+    rule = {**RULE, "operations": ["DELETE"]}
+    register(
+        client, hook, "validating", "/judge", judge=lambda asked: kept if asked["name"] == "c" else ALLOW, rules=[rule]
+    )
+    request = Request("deletecollection", cluster.registry.named("configmaps"), ADMIN, "default")
+    with pytest.raises(ApiError):
+        answered(cluster.handlers.handle, request, cluster.storage)
+    assert [asked["name"] for _, asked in hook.asked] == ["a", "b", "c"]
+    assert [obj["metadata"]["name"] for obj in client.list("configmaps", "default")] == ["c"]
+
+
+def test_an_eviction_is_asked_for_once_and_charged_once(client: Client, hook: Hook) -> None:
+    labels = {"app": "web"}
+    spec = {"containers": [{"name": "a", "image": "b"}], "nodeName": "n1"}
+    client.create("pods", {"metadata": {"name": "web", "namespace": "default", "labels": labels}, "spec": spec})
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    client.patch("pods", "default", "web", {"status": ready}, subresource="status")
+    meta = {"name": "web", "namespace": "default"}
+    made = client.create("poddisruptionbudgets", {"metadata": meta, "spec": {"selector": {"matchLabels": labels}}})
+    status = {"observedGeneration": made["metadata"]["generation"], "disruptionsAllowed": 2, "currentHealthy": 3}
+    client.patch("poddisruptionbudgets", "default", "web", {"status": status}, subresource="status")
+    rule = {**RULE, "resources": ["pods", "pods/eviction"]}
+    register(client, hook, "validating", "/judge", judge=lambda _: ALLOW, rules=[rule])
+    client.create("pods", {"metadata": meta}, "default", "eviction", "web")
+    assert [(asked["operation"], asked["subResource"]) for _, asked in hook.asked] == [("CREATE", "eviction")]
+    assert client.get("poddisruptionbudgets", "default", "web")["status"]["disruptionsAllowed"] == 1
+
+
 def test_webhooks_have_no_say_in_webhooks(client: Client, hook: Hook) -> None:
     rule = {"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"]}
     register(client, hook, "validating", "/judge", judge=lambda _: {"allowed": False}, rules=[rule])
