@@ -84,7 +84,8 @@ def container(one: Json) -> None:
             _probe(probe)
     hooks = one.get("lifecycle")
     if hooks:
-        for hook in hooks.values():
+        for name in ("postStart", "preStop"):
+            hook = hooks.get(name)
             if hook is not None:
                 handler(hook)
 

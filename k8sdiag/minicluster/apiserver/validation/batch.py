@@ -225,8 +225,9 @@ def _job_status(obj: Json, old: Json, out: Causes) -> None:
         if (status.get(name) or 0) < (was.get(name) or 0):
             why = f"cannot decrease the {name} counter"
             out.append(invalid_value(f"status.{name}", status.get(name) or 0, why))
-    if (status.get("ready") or 0) > (status.get("active") or 0):
-        out.append(invalid_value("status.ready", status["ready"], "cannot set more ready pods than active"))
+    ready = status.get("ready") or 0
+    if ready > (status.get("active") or 0):
+        out.append(invalid_value("status.ready", ready, "cannot set more ready pods than active"))
     done = {item.get("type") for item in status.get("conditions") or () if item.get("status") == "True"}
     if done & {"Complete", "Failed"} and status.get("active"):
         out.append(invalid_value("status.active", status["active"], "active>0 is invalid for finished job"))

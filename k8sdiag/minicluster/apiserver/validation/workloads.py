@@ -224,8 +224,9 @@ def _counts(obj: Json, _old: Json, out: Causes) -> None:
             nonnegative(value, f"status.{name}", out)
     total = status.get("replicas") or 0
     for name in _ABOVE:
-        if (status.get(name) or 0) > total:
-            out.append(invalid_value(f"status.{name}", status[name], "cannot be greater than status.replicas"))
+        count = status.get(name) or 0
+        if count > total:
+            out.append(invalid_value(f"status.{name}", count, "cannot be greater than status.replicas"))
     ready, available = status.get("readyReplicas") or 0, status.get("availableReplicas") or 0
     if available > ready:
         why = "cannot be greater than readyReplicas"

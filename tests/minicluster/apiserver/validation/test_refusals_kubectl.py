@@ -1,5 +1,6 @@
 """What the real kubectl prints when the server refuses: the words that people paste into search engines."""
 
+# ruff: noqa: E501 - what the server says stays whole, a message a line
 from __future__ import annotations
 
 import pytest
@@ -35,24 +36,30 @@ spec:
         (
             "matchLabels: {app: refused}",
             "matchLabels: {app: other}",
-            'The Deployment "refused" is invalid: spec.template.metadata.labels: Invalid value: {"app":"refused"}: '
-            "`selector` does not match template `labels`\n",
+            (
+                'The Deployment "refused" is invalid: spec.template.metadata.labels: Invalid value: {"app":"refused"}: '
+                "`selector` does not match template `labels`\n"
+            ),
         ),
         (
             "name: web, ",
             "name: Web, ports: [{containerPort: 70000}], ",
-            'The Deployment "refused" is invalid: \n'
-            '* spec.template.spec.containers[0].name: Invalid value: "Web": a lowercase RFC 1123 label must consist of '
-            "lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. "
-            "'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')\n"
-            "* spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and "
-            "65535, inclusive\n",
+            (
+                'The Deployment "refused" is invalid: \n'
+                '* spec.template.spec.containers[0].name: Invalid value: "Web": a lowercase RFC 1123 label must consist of '
+                "lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. "
+                "'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')\n"
+                "* spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and "
+                "65535, inclusive\n"
+            ),
         ),
         (
             "spec:\n",
             "spec:\n  replicas: -1\n",
-            'The Deployment "refused" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to '
-            "0\n",
+            (
+                'The Deployment "refused" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to '
+                "0\n"
+            ),
         ),
     ],
 )
