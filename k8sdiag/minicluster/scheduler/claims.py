@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.controllers.claim_matching import class_of
 from k8sdiag.minicluster.scheduler.plugin import Objects, World
 from k8sdiag.minicluster.scheduler.pods import PodInfo
 from k8sdiag.minicluster.scheduler.status import RefusalError, unresolvable
@@ -32,12 +33,6 @@ def annotations_of(obj: Json) -> dict[str, str]:
 
 def fully_bound(claim: Json) -> bool:
     return bool((claim.get("spec") or {}).get("volumeName")) and BIND_COMPLETED in annotations_of(claim)
-
-
-def class_of(claim: Json) -> str:
-    """GetPersistentVolumeClaimClass: the old annotation first."""
-    old = annotations_of(claim).get("volume.beta.kubernetes.io/storage-class")
-    return old if old is not None else (claim.get("spec") or {}).get("storageClassName") or ""
 
 
 def waits_for_consumer(claim: Json, objects: Objects) -> bool:

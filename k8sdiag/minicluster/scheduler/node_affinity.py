@@ -15,6 +15,7 @@ from k8sdiag.minicluster.scheduler.nodes import NodeInfo
 from k8sdiag.minicluster.scheduler.plugin import Filter, World
 from k8sdiag.minicluster.scheduler.pods import PodInfo
 from k8sdiag.minicluster.scheduler.status import RefusalError, Status, unresolvable
+from k8sdiag.selectors import matches_expression
 
 NAME = "NodeAffinity"
 _NO_MATCH = unresolvable(NAME, "node(s) didn't match Pod's node affinity/selector")
@@ -30,23 +31,17 @@ class Wanted:
 
 def matches(expression: Json, labels: Mapping[str, str]) -> bool:
     """One requirement of a node selector term."""
-    value = labels.get(expression.get("key", ""))
-    values: list[str] = expression.get("values") or []
     operator = expression.get("operator")
-    if operator == "In":
-        return value is not None and value in values
-    if operator == "NotIn":
-        return value is None or value not in values
-    if operator == "Exists":
-        return value is not None
-    if operator == "DoesNotExist":
-        return value is None
-    if operator in ("Gt", "Lt") and value is not None and len(values) == 1:
-        left, right = _whole(value), _whole(values[0])
-        if left is None or right is None:
-            return False
-        return left > right if operator == "Gt" else left < right
-    return False
+    if operator not in ("Gt", "Lt"):
+        return matches_expression(expression, labels)
+    values: list[str] = expression.get("values") or []
+    value = labels.get(expression.get("key", ""))
+    if value is None or len(values) != 1:
+        return False
+    left, right = _whole(value), _whole(values[0])
+    if left is None or right is None:
+        return False
+    return left > right if operator == "Gt" else left < right
 
 
 def _whole(text: str) -> int | None:

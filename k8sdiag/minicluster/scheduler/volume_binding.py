@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.controllers.claim_matching import best_volume, class_of, wanted_size
 from k8sdiag.minicluster.scheduler import claims as pod_claims
 from k8sdiag.minicluster.scheduler import node_affinity
-from k8sdiag.minicluster.scheduler.claims import NAME, NO_PROVISIONER, SELECTED_NODE, Claims, annotations_of, class_of
+from k8sdiag.minicluster.scheduler.claims import NAME, NO_PROVISIONER, SELECTED_NODE, Claims, annotations_of
 from k8sdiag.minicluster.scheduler.nodes import NodeInfo
 from k8sdiag.minicluster.scheduler.plugin import Filter, World
 from k8sdiag.minicluster.scheduler.pods import PodInfo
@@ -113,43 +114,12 @@ def _delayed(state: State, node: NodeInfo) -> tuple[Plan, bool, bool]:
     return plan, True, True
 
 
-def wanted_size(claim: Json) -> int:
-    return units((((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}).get("storage") or 0)
-
-
 def match(claim: Json, world: World, node: NodeInfo, taken: set[str]) -> Json | None:
-    """The smallest free volume that would do for a claim on this node (FindMatchingVolume)."""
-    spec: Json = claim.get("spec") or {}
-    wanted, modes = wanted_size(claim), set(spec.get("accessModes") or ())
-    chosen = selector(spec.get("selector"))
-    best: Json | None = None
-    for volume in world.objects.list("persistentvolumes"):
-        its: Json = volume.get("spec") or {}
-        if volume["metadata"]["name"] in taken or volume["metadata"].get("deletionTimestamp"):
-            continue
-        size = units((its.get("capacity") or {}).get("storage") or 0)
-        if size < wanted or (its.get("volumeMode") or "Filesystem") != (spec.get("volumeMode") or "Filesystem"):
-            continue
-        if (its.get("storageClassName") or "") != class_of(claim) or not reachable(volume, node):
-            continue
-        owner = its.get("claimRef")
-        if owner:
-            if _reserved_for(owner, claim):
-                return volume
-            continue
-        if (volume.get("status") or {}).get("phase") != "Available" or not modes <= set(its.get("accessModes") or ()):
-            continue
-        if chosen is not None and not chosen.matches(volume["metadata"].get("labels") or {}):
-            continue
-        if best is None or size < units(best["spec"]["capacity"]["storage"]):
-            best = volume
-    return best
-
-
-def _reserved_for(owner: Json, claim: Json) -> bool:
-    metadata = claim["metadata"]
-    same = (owner.get("namespace"), owner.get("name")) == (metadata.get("namespace"), metadata.get("name"))
-    return same and owner.get("uid") in (None, "", metadata.get("uid"))
+    """The best of the volumes that are there, can be reached from the node, and are not taken by another claim."""
+    volumes = world.objects.list("persistentvolumes")
+    return best_volume(
+        claim, (each for each in volumes if each["metadata"]["name"] not in taken and reachable(each, node))
+    )
 
 
 def _provisions(claim: Json, world: World, node: NodeInfo) -> tuple[bool, bool]:

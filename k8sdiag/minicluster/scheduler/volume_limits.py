@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from k8sdiag.minicluster.scheduler.claims import class_of
+from k8sdiag.minicluster.controllers.claim_matching import class_of
 from k8sdiag.minicluster.scheduler.nodes import NodeInfo
 from k8sdiag.minicluster.scheduler.plugin import Filter, World
 from k8sdiag.minicluster.scheduler.pods import PodInfo
