@@ -86,8 +86,8 @@ def _without(meta: Json) -> Json:
 
 
 def _owned(stated: Set, manager: Manager) -> Set:
-    """What of its configuration the manager owns from now on. What this door does not write is nobody's through it: the status through the
-    object itself, the rest through the status (the strategies' GetResetFields)."""
+    """What of its configuration the manager owns from now on. What this door does not write is nobody's through it: the
+    status through the object itself, the rest through the status (the strategies' GetResetFields)."""
     fields = minus(stated, STRIPPED)
     closed = ("f:spec",) if manager.subresource == "status" else ("f:status",)
     return {name: value for name, value in fields.items() if name not in closed}
