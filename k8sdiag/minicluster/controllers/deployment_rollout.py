@@ -34,8 +34,8 @@ def _new_size(sets: DeploymentSets) -> int:
 
 def _shrink_old(sets: DeploymentSets) -> bool:
     old = active(sets.old)
-    if not old:
-        return False
+    if not old or any(counted(entry, "availableReplicas") > replicas_of(entry) for entry in sets.all):
+        return False  # the last change of size has not come through yet: what is available is not known
     least = sets.desired - unavailable(sets.deployment)
     waiting = replicas_of(sets.new) - counted(sets.new, "availableReplicas") if sets.new is not None else 0
     most = total(sets.all) - least - waiting

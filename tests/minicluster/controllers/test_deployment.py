@@ -246,6 +246,27 @@ def test_a_new_size_is_shared_out_in_the_middle_of_a_rollout() -> None:
     assert sizes == {"1": 11, "2": 7}  # the example of Kubernetes' documentation
 
 
+def test_a_smaller_size_is_shared_out_too() -> None:
+    stage = Stage()
+    strategy = {"rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}
+    stage.make("deployments", "web", deployment(10, strategy=strategy))
+    stage.ready_all()
+    stage.change("deployments", "web", new_template("2"))
+    assert {revision: entry["spec"]["replicas"] for revision, entry in sets(stage).items()} == {"1": 10, "2": 2}
+    stage.change("deployments", "web", {"spec": {"replicas": 4}})
+    sizes = {revision: entry["spec"]["replicas"] for revision, entry in sets(stage).items()}
+    assert sizes == {"1": 4, "2": 2}
+
+
+def test_nothing_is_wanted_and_nothing_is_missing() -> None:
+    stage = Stage()
+    stage.make("deployments", "web", deployment(0))
+    assert stage.pods() == []
+    assert condition(stage, "Available")["reason"] == "MinimumReplicasAvailable"
+    assert condition(stage, "Progressing")["reason"] == "NewReplicaSetAvailable"
+    assert stage.events("ScalingReplicaSet") == []
+
+
 def test_scaling_keeps_the_revision() -> None:
     stage = Stage()
     stage.make("deployments", "web", deployment(2))

@@ -273,6 +273,44 @@ def test_a_deadline_ends_it() -> None:
     assert stage.events("DeadlineExceeded") == ["Job was active longer than specified deadline"]
 
 
+def test_a_work_queue_is_done_when_one_says_so_and_all_have_ended() -> None:
+    stage = Stage()
+    stage.make("jobs", "report", job(parallelism=3))
+    stage.change("jobs", "report", {"spec": {"parallelism": 2}})
+    stage.run_for(2)
+    stage.client.delete("jobs", SPACE, "report", policy="Background")
+    stage.run_for(5)
+    assert stage.pods() == []
+    spec = job(parallelism=3)
+    stage.client.create("jobs", {"metadata": {"name": "queue"}, "spec": {**spec, "completions": None}}, SPACE)
+    stage.settle()
+    assert len(running(stage)) == 3
+    first, second, third = running(stage)
+    stage.end(first, 1)
+    stage.run_for(15)
+    assert len(running(stage)) == 3  # nobody has said yet that there is no more work
+    stage.end(second)
+    stage.run_for(15)
+    assert len(running(stage)) == 2
+    assert not stage.status("jobs", "queue").get("conditions")
+    end_all(stage)
+    assert ending(stage, "queue")[0] == "Complete"
+    assert stage.status("jobs", "queue")["succeeded"] == 3
+    assert third["metadata"]["name"] in stage.names()
+
+
+@pytest.mark.parametrize(("policy_name", "pods"), [("TerminatingOrFailed", 2), ("Failed", 1)])
+def test_a_pod_on_its_way_out_is_replaced_at_once_or_when_it_is_gone(policy_name: str, pods: int) -> None:
+    stage = Stage()
+    stage.make("jobs", "report", job(podReplacementPolicy=policy_name))
+    stage.ready_all()
+    (pod,) = stage.pods()
+    stage.client.delete("pods", SPACE, pod["metadata"]["name"])
+    stage.run_for(15)
+    assert len(stage.pods()) == pods
+    assert stage.status("jobs", "report")["terminating"] == 1
+
+
 def test_suspended_it_has_no_pods() -> None:
     stage = Stage()
     stage.make("jobs", "report", job(suspend=True))
