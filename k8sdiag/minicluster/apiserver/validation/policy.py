@@ -1,4 +1,4 @@
-"""Budgets, autoscalers, scales, priorities (pkg/apis/{policy,autoscaling,scheduling}/validation)."""
+"""Budgets, autoscalers, priorities (pkg/apis/{policy,autoscaling,scheduling}/validation)."""
 
 from __future__ import annotations
 
@@ -159,13 +159,6 @@ def _scaling(rules: Json, path: str, out: Causes) -> None:
 def _autoscaler_status(obj: Json, _old: Json, out: Causes) -> None:
     for name in ("currentReplicas", "desiredReplicas"):
         nonnegative((obj.get("status") or {}).get(name), f"status.{name}", out)
-
-
-def scale(obj: Json) -> Causes:
-    """What `kubectl scale` sends (ValidateScale)."""
-    out: Causes = []
-    nonnegative((obj.get("spec") or {}).get("replicas"), "spec.replicas", out)
-    return out
 
 
 def _priority(obj: Json, out: Causes) -> None:
