@@ -227,6 +227,25 @@ def test_preemption_from_the_promise_to_the_place(lab: Stepped) -> None:
     assert lab.node_of("chief") == "a"
 
 
+def test_a_promise_is_taken_back_for_a_more_important_pod(lab: Stepped) -> None:
+    lab.priority("middle", 500)
+    lab.priority("high", 1000)
+    lab.add_node("a", cpu="4")
+    lab.add_pod("old", cpu="3", terminationGracePeriodSeconds=30)
+    lab.step(1)
+    lab.add_pod("mid", cpu="3", priorityClassName="middle")
+    lab.step(1)
+    assert lab.pod("mid")["status"]["nominatedNodeName"] == "a"
+    lab.add_pod("chief", cpu="3", priorityClassName="high")
+    lab.step(1)
+    assert lab.pod("chief")["status"]["nominatedNodeName"] == "a"
+    assert "nominatedNodeName" not in lab.pod("mid")["status"]
+    assert len(lab.events("old", "Preempted")) == 1  # it is on its way already
+    lab.remove("old")
+    lab.step(12)
+    assert (lab.node_of("chief"), lab.node_of("mid")) == ("a", "")
+
+
 def test_preemption_that_is_not_wanted(lab: Stepped) -> None:
     body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "polite"}}
     lab.client.create("priorityclasses", {**body, "value": 1000, "preemptionPolicy": "Never"})
