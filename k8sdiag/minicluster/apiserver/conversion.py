@@ -34,3 +34,12 @@ def convert(obj: Json, to: Resource) -> Json:
     if to.storage == autoscalers.STORAGE:
         return autoscalers.to_v1(obj) if to.version == "v1" else autoscalers.to_v2(obj)
     return {**obj, "apiVersion": version}
+
+
+def kept_form(obj: Json, resource: Resource) -> Json:
+    """An object of a resource with the fields it has where it is kept, for who knows only those."""
+    if resource.api_version == NEW_EVENTS:
+        return {_OLD_NAMES.get(key, key): value for key, value in obj.items()}
+    if resource.storage == autoscalers.STORAGE and resource.version == "v1":
+        return autoscalers.to_v2(obj)
+    return obj

@@ -55,7 +55,7 @@ def test_what_a_row_carries() -> None:
         found: Json = tables.table(REGISTRY.named("pods"), [pod], NOW, include)["rows"][0]
         return found
 
-    assert row("Object")["object"] is pod
+    assert row("Object")["object"] == pod
     assert row("Metadata")["object"] == {
         "kind": "PartialObjectMetadata",
         "apiVersion": "meta.k8s.io/v1",

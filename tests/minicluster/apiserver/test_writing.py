@@ -11,6 +11,7 @@ from k8sdiag.clock import format_time
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.conversion import convert
 from k8sdiag.minicluster.apiserver.errors import ApiError
+from k8sdiag.minicluster.apiserver.tables import table
 from tests.minicluster.apiserver.server import START, Server, config, make_server, pod
 
 _MERGE = "application/merge-patch+json"
@@ -343,5 +344,18 @@ def test_autoscalers_in_both_versions(server: Server) -> None:
     assert shown["spec"]["targetCPUUtilizationPercentage"] == 50
     assert "metrics" not in shown["spec"]
     assert '"targetAverageValue":"1Gi"' in shown["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/metrics"]
+    cells = table(old, [shown], START)["rows"][0]["cells"]
+    assert cells == table(server.registry.named("horizontalpodautoscalers"), [made], START)["rows"][0]["cells"]
     back = convert(shown, server.registry.named("horizontalpodautoscalers"))
     assert (back["spec"], back["metadata"]) == (made["spec"], made["metadata"])
+
+
+def test_tables_of_events_in_both_versions(server: Server) -> None:
+    new = server.registry.find("events.k8s.io", "v1", "events")
+    assert new is not None
+    about = {"kind": "Pod", "namespace": "shop", "name": "p"}
+    meta = {"name": "e", "namespace": "shop"}
+    made = server.client.create("events", {"metadata": meta, "involvedObject": about, "reason": "R", "message": "m"})
+    cells = table(server.registry.named("events"), [made], START)["rows"][0]["cells"]
+    assert "m" in cells
+    assert table(new, [convert(made, new)], START)["rows"][0]["cells"] == cells

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.apiserver.conversion import kept_form
 from k8sdiag.minicluster.apiserver.tables import cluster, core, pods, workloads
 from k8sdiag.minicluster.kinds import Resource, read_openapi
 
@@ -38,7 +39,8 @@ def table(
     columns, row = custom or (columns_of(resource), _ROWS.get(resource.storage, _default_row))
     made: Json = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata or {}}
     made["columnDefinitions"] = columns
-    made["rows"] = [_row(resource, obj, row(obj, now), include) for obj in objects]
+    # Rows are read from the version that is kept, and carry the one that was asked for.
+    made["rows"] = [_row(resource, obj, row(kept_form(obj, resource), now), include) for obj in objects]
     return made
 
 
@@ -48,7 +50,8 @@ def _row(resource: Resource, obj: Json, cells: list[Any], include: str) -> Json:
     if conditions:
         made["conditions"] = conditions
     if include == "Object":
-        made["object"] = obj
+        # An item of a list does not say its kind, a row's object does.
+        made["object"] = {"kind": resource.kind, "apiVersion": resource.api_version, **obj}
     elif include == "Metadata":
         kind = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
         made["object"] = {**kind, "metadata": obj["metadata"]}
