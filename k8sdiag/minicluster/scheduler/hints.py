@@ -44,6 +44,14 @@ class Happening:
     def pod(self) -> PodInfo:
         return PodInfo(self.obj)
 
+    @cached_property
+    def shrunk(self) -> bool:
+        """A pod was resized to take less."""
+        if self.old is None:
+            return False
+        new = self.pod.requests
+        return any(new.get(name, 0) < amount for name, amount in PodInfo(self.old).requests.items())
+
 
 Hint = Callable[[PodInfo, Happening], bool]
 
@@ -114,13 +122,7 @@ def _metadata(obj: Json, key: str) -> Any:
 
 
 def _freed(_pod: PodInfo, what: Happening) -> bool:
-    return what.action == DELETED or (what.action == MODIFIED and what.old is not None and _shrunk(what))
-
-
-def _shrunk(what: Happening) -> bool:
-    """A pod was resized to take less."""
-    old, new = PodInfo(what.old or what.obj).requests, what.pod.requests
-    return any(new.get(name, 0) < amount for name, amount in old.items())
+    return what.action == DELETED or (what.action == MODIFIED and what.shrunk)
 
 
 def _port_freed(pod: PodInfo, what: Happening) -> bool:
