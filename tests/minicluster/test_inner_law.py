@@ -31,7 +31,7 @@ LOW = {
     "apiserver.durable": (),
     "apiserver.storage": ("apiserver.errors", "apiserver.durable", "kinds"),
     "apiserver.schema": ("kinds", "apiserver.typed", "apiserver.gotypes"),
-    "apiserver.tables": ("kinds", "apiserver.tables"),
+    "apiserver.tables": ("kinds", "apiserver.conversion", "apiserver.printcolumns"),
 }
 ASYNC_HOMES = (
     *("apiserver.server", "apiserver.http_body", "apiserver.http_protocol", "apiserver.http_responses"),
