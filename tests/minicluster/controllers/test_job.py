@@ -172,8 +172,8 @@ def test_a_controller_that_fell_over_counts_each_pod_once(released: bool) -> Non
     stage.make("jobs", "report", job())
     (pod,) = stage.pods()
     stage.end(pod, 1)
-    status = {"uncountedTerminatedPods": {"failed": [pod["metadata"]["uid"]]}}
-    stage.client.patch("jobs", SPACE, "report", {"status": status}, subresource="status")
+    uncounted = {"uncountedTerminatedPods": {"failed": [pod["metadata"]["uid"]]}}
+    stage.client.patch("jobs", SPACE, "report", {"status": uncounted}, subresource="status")
     if released:
         stage.client.patch("pods", SPACE, pod["metadata"]["name"], {"metadata": {"finalizers": None}})
     stage.run_for(2)
