@@ -178,6 +178,10 @@ class running:  # noqa: N801 (reads as `with running(folder) as lab`)
 @pytest.fixture
 def kubectl(lab: Lab) -> Kubectl:
     """The real kubectl against the lab."""
+    return kubectl_of(lab)
+
+
+def kubectl_of(lab: Lab) -> Kubectl:
     program = find_kubectl()
     environment = {
         "PATH": os.environ.get("PATH", ""),
