@@ -264,7 +264,8 @@ class Runtime(Protocol):
 
     def stop(self, container: str, grace: float) -> None:
         """Send TERM, and KILL after `grace` seconds; again with a shorter grace brings the KILL forward. The end is
-        told by `on_change`."""
+        told by `on_change`. A sandbox that is stopped ends at once with all its containers and loses its network; logs
+        and states stay until `close_pod`."""
         ...
 
     def inspect(self, container: str) -> ContainerState | None:
