@@ -21,6 +21,7 @@ from k8sdiag.minicluster.apiserver.incoming import (
 from k8sdiag.minicluster.apiserver.managed import track
 from k8sdiag.minicluster.apiserver.naming import generate_name, generate_uid
 from k8sdiag.minicluster.apiserver.request import Answer, Request
+from k8sdiag.minicluster.apiserver.strategy.stamps import stamp_create
 from k8sdiag.minicluster.kinds import Resource
 
 _ATTEMPTS = 8  # maxNameGenerationCreateAttempts
@@ -56,6 +57,7 @@ def create_object(
     _name(backend, kept, meta)
     attributes.obj, attributes.name = obj, meta.get("name", "")
     strategy.prepare_create(kept, obj)
+    stamp_create(kept, obj, request.user, format_time(backend.clock.now()))
     defaults.prepare(kept, obj)
     causes = complaints(backend, kept, obj, None, request.subresource)
     if causes:

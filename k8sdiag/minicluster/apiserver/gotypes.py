@@ -47,6 +47,7 @@ ALWAYS: Mapping[str, Mapping[str, Any]] = {
     "CustomResourceDefinitionStatus": {
         "conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": None,
     },
+    "HorizontalPodAutoscalerStatus": {"currentMetrics": None, "desiredReplicas": 0},
     "PodCondition": {"lastProbeTime": None, "lastTransitionTime": None},
     "EndpointSlice": {"endpoints": None, "ports": None},
     "Event": {
@@ -112,6 +113,7 @@ NO_POINTER: Mapping[str, frozenset[str]] = {
     "ObjectMeta": frozenset(("generation",)),
     "Event": frozenset(("count", "deprecatedCount")),
     "PriorityClass": frozenset(("globalDefault",)),
+    "HorizontalPodAutoscalerStatus": frozenset(("currentReplicas",)),
     "ContainerStateTerminated": frozenset(("signal",)),
     "PodDisruptionBudgetStatus": frozenset(("observedGeneration",)),
     "CustomResourceDefinitionVersion": frozenset(("deprecated",)),

@@ -11,6 +11,7 @@ from k8sdiag.minicluster.apiserver import creating, deleting, errors, listing, p
 from k8sdiag.minicluster.apiserver.admission import Admission, Context, WebhookAnswer
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
 from k8sdiag.minicluster.apiserver.customresources import CustomResources
+from k8sdiag.minicluster.apiserver.lifecycle import deprecation
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.minicluster.apiserver.storage import Storage
 from k8sdiag.minicluster.apiserver.subresources import Subresources
@@ -48,4 +49,6 @@ class Handlers:
         handler = _VERBS.get(request.verb)
         if handler is None:
             raise errors.method_not_allowed(request.resource, request.verb)
-        return handler(self.backend, request, answers)
+        answer = handler(self.backend, request, answers)
+        answer.warnings += deprecation(request.resource)
+        return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from k8sdiag.clock import format_time
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors, strategy
 from k8sdiag.minicluster.apiserver.admission import Attributes
@@ -23,6 +24,7 @@ from k8sdiag.minicluster.apiserver.incoming import (
 )
 from k8sdiag.minicluster.apiserver.managed import track
 from k8sdiag.minicluster.apiserver.request import Answer, Request
+from k8sdiag.minicluster.apiserver.strategy.stamps import stamp_update
 from k8sdiag.minicluster.kinds import Resource
 
 # What an update may leave out, for the server knows it.
@@ -110,6 +112,7 @@ def replace(
     attributes = _admit(backend, request, answers, kept, (obj, old), warnings)
     obj = attributes.obj or obj
     strategy.prepare_update(kept, obj, old, request.subresource)
+    stamp_update(kept, obj, old, request.subresource, format_time(backend.clock.now()))
     causes = complaints(backend, kept, obj, old, request.subresource)
     if causes:
         raise errors.invalid(resource, request.name, causes)

@@ -100,7 +100,7 @@ class _Nodes:
             node = self._mark_unknown(node)
         node = self._taint(node)
         ready = _status_of(node, "Ready") or "Unknown"
-        if ready != "True" and self._ready.get(name, "True") == "True":
+        if ready != "True" and self._ready.get(name) == "True":
             self._not_ready(name, node)
         self._ready[name] = ready
 

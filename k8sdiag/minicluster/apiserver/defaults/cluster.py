@@ -56,6 +56,11 @@ def flow_schema(obj: Json) -> None:
     obj.setdefault("status", {})
 
 
+def stateful(obj: Json) -> None:
+    """Kinds whose status is always written, were it empty."""
+    obj.setdefault("status", {})
+
+
 DEFAULTS = {
     "priorityclasses.scheduling.k8s.io": priority_class,
     f"roles.{RBAC}": role,
@@ -65,4 +70,8 @@ DEFAULTS = {
     "poddisruptionbudgets.policy": budget,
     "customresourcedefinitions.apiextensions.k8s.io": custom_resource_definition,
     "flowschemas.flowcontrol.apiserver.k8s.io": flow_schema,
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": stateful,
+    "certificatesigningrequests.certificates.k8s.io": stateful,
+    "apiservices.apiregistration.k8s.io": stateful,
+    "servicecidrs.networking.k8s.io": stateful,
 }
