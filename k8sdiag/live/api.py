@@ -7,7 +7,6 @@ brings the connections and the credentials, the client's where those take it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from http.client import HTTPException
 from threading import Lock
 from time import monotonic
 from urllib.parse import urlencode
@@ -118,7 +117,7 @@ class LiveApi:
                 if last:
                     cause = stale.__cause__
                     raise broken(cause if isinstance(cause, Exception) else stale, self._timeout) from stale
-            except (OSError, HTTPException, ValueError) as error:
+            except (OSError, ValueError) as error:
                 raise broken(error, self._timeout) from error
         raise timed_out(self._timeout)
 
@@ -137,7 +136,7 @@ class LiveApi:
                 kept += chunk
                 if limit and len(kept) > limit:
                     del kept[:-limit]
-        except (OSError, HTTPException) as error:
+        except OSError as error:
             raise broken(error, self._timeout) from error
         raise timed_out(self._timeout)
 

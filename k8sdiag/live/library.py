@@ -102,9 +102,11 @@ def _plain(error: HTTPError) -> Exception:
         if found is None:
             break
         inner = found
-    if isinstance(inner, OSError | HTTPException):
+    if isinstance(inner, OSError):
         return inner
-    return HTTPException(str(error)) if isinstance(error, ProtocolError) else OSError(str(error))
+    if isinstance(inner, HTTPException):
+        return ConnectionError(str(inner))
+    return ConnectionError(str(error)) if isinstance(error, ProtocolError) else OSError(str(error))
 
 
 @dataclass(frozen=True, slots=True)
