@@ -243,6 +243,11 @@ def test_a_pods_first_status_is_the_servers(server: Server) -> None:
     assert made["status"]["phase"] == "Pending"
     assert made["status"]["qosClass"] == "BestEffort"
     assert made["metadata"]["generation"] == 1
+    assert "conditions" not in made["status"]
+    gated = server.ask("create", "pods", body=pod("b", schedulingGates=[{"name": "example.com/wait"}])).body
+    [condition] = gated["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("PodScheduled", "False", "SchedulingGated")
+    assert condition["message"] == "Scheduling is blocked due to non-empty scheduling gates"
 
 
 # ---- patch

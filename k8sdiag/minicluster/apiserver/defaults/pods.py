@@ -178,9 +178,22 @@ def qos_class(inner: Json) -> str:
     return "Guaranteed" if guaranteed else "Burstable"
 
 
+_GATED: Json = {  # applySchedulingGatedCondition
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
+
+
 def first_status(obj: Json) -> None:
     """What podStrategy.PrepareForCreate writes."""
-    obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+    status: Json = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+    if obj["spec"].get("schedulingGates"):
+        status["conditions"] = [{**_GATED}]
+    obj["status"] = status
 
 
 def pod_template(obj: Json) -> None:
