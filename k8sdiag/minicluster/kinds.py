@@ -39,7 +39,8 @@ class Resource:
     """One resource in one version, as discovery lists it.
 
     `storage` is where its objects are kept, the same for all versions: `pods`, `deployments.apps`. `definition` is its
-    name in the OpenAPI definitions, '' for custom resources.
+    name in the OpenAPI definitions, '' for custom resources. `selectable` are the fields by which a custom resource's
+    definition lets select.
     """
 
     group: str
@@ -54,6 +55,7 @@ class Resource:
     subresources: Mapping[str, Subresource] = field(default_factory=dict, hash=False)
     storage: str = ""
     definition: str = ""
+    selectable: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:

@@ -140,6 +140,7 @@ def _served(crd: Json, version: Json) -> Served:
         categories=tuple(names.get("categories") or ()),
         subresources=subresources,
         storage=f"{names['plural']}.{spec['group']}",
+        selectable=tuple(field["jsonPath"].removeprefix(".") for field in version.get("selectableFields") or ()),
     )
     schema = (version.get("schema") or {}).get("openAPIV3Schema") or _FREE
     columns = version.get("additionalPrinterColumns") or []

@@ -1,5 +1,6 @@
 """`?fieldSelector=`: its grammar (apimachinery/pkg/fields/selector.go), and which fields of which kind it may name
-(AddFieldLabelConversionFunc in pkg/apis/*/*/conversion.go, GetAttrs and SelectableFields in pkg/registry)."""
+(AddFieldLabelConversionFunc in pkg/apis/*/*/conversion.go, GetAttrs and SelectableFields in pkg/registry; of custom
+resources, selectableFields in their definition)."""
 
 from __future__ import annotations
 
@@ -93,12 +94,20 @@ class Term:
 
 def parse(text: str, resource: Resource) -> tuple[Term, ...]:
     """The terms of a selector, all of which must hold. Raises 400."""
-    return _parse(text, resource.group, resource.storage) if text else ()
+    if not text:
+        return ()
+    if resource.definition:
+        return _built_in(text, resource.group, resource.storage)
+    known = {field: field for field in (*_ALWAYS[: 1 + resource.namespaced], *resource.selectable)}
+    return _terms(text, known, "", lambda field: f"field label not supported: {field}")
 
 
 @lru_cache(maxsize=4096)
-def _parse(text: str, group: str, storage: str) -> tuple[Term, ...]:
-    known = _known(group, storage)
+def _built_in(text: str, group: str, storage: str) -> tuple[Term, ...]:
+    return _terms(text, _known(group, storage), storage, lambda field: _unsupported(field, group, storage))
+
+
+def _terms(text: str, known: Mapping[str, str], storage: str, unknown: Callable[[str], str]) -> tuple[Term, ...]:
     terms = []
     for part in sorted(_split(text)):
         if not part:
@@ -112,7 +121,7 @@ def _parse(text: str, group: str, storage: str) -> tuple[Term, ...]:
         field, value = pieces[0], _unescape(pieces[1])
         path = known.get(field)
         if path is None:
-            raise errors.bad_request(_unsupported(field, group, storage))
+            raise errors.bad_request(unknown(field))
         terms.append(Term(tuple(path.split(".")), value, operator != "!=", _zero(storage, path)))
     return tuple(terms)
 

@@ -65,7 +65,15 @@ def manager_name(field_manager: str, user_agent: str) -> str:
 
 
 def track(node: Type, old: Json | None, new: Json, manager: Manager, now: float) -> list[Json]:
-    """The managedFields of `new`, which `manager` makes out of `old` (None: creates) by anything but apply."""
+    """The managedFields of `new`, which `manager` makes out of `old` (None: creates) by anything but apply. An object
+    whose lists cannot be told apart item by item has none: what is wrong with it, validation says (UpdateNoErrors)."""
+    try:
+        return _track(node, old, new, manager, now)
+    except ValueError:
+        return []
+
+
+def _track(node: Type, old: Json | None, new: Json, manager: Manager, now: float) -> list[Json]:
     held = _held(old, new, manager.subresource)
     if old is not None and not held:
         return []  # not tracked from the start, or reset: an apply starts again

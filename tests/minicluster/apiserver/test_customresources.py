@@ -12,6 +12,7 @@ from k8sdiag.clock import ManualClock
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.apiserver.printcolumns import find, read_path
+from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.cluster import MiniCluster
 
 WORD = "customresourcedefinitions"
@@ -187,6 +188,49 @@ def test_simple_json_paths(path: str, value: Any) -> None:
     obj = {"a": 1, "b": {"c.d": 2}, "l": [{"n": "x"}, {"n": "y", "v": 5}]}
     steps = read_path(path)
     assert (next(find(obj, steps), None) if steps else None) == value
+
+
+def test_fields_that_may_be_selected(cluster: MiniCluster) -> None:
+    client = cluster.client()
+    fields = [{"jsonPath": ".spec.size"}]
+    client.create(WORD, definition("widgets", "Widget", version("v1", storage=True, selectableFields=fields)))
+    cluster.settle()
+    for name, size in (("a", 1), ("b", 2)):
+        meta = {"name": name, "namespace": "default"}
+        client.create(
+            "widgets", {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": meta, "spec": {"size": size}}
+        )
+
+    def selected(selector: str) -> list[str]:
+        resource = cluster.registry.named("widgets")
+        request = Request("list", resource, client.user, "default", query={"fieldSelector": selector})
+        return [obj["metadata"]["name"] for obj in cluster.handlers.handle(request).body["items"]]
+
+    assert selected("spec.size=2") == ["b"]
+    assert selected("spec.size!=2") == ["a"]
+    assert selected("spec.size=1,metadata.name=b") == []
+    with pytest.raises(ApiError, match=r"^field label not supported: spec\.color$"):
+        selected("spec.color=red")
+
+
+def test_a_list_whose_items_have_no_keys_is_refused_field_by_field(cluster: MiniCluster) -> None:
+    client = cluster.client()
+    made = version("v1", storage=True)
+    item = {"type": "object", "required": ["k"], "properties": {"k": {"type": "string"}}}
+    listed = {
+        "type": "array",
+        "items": item,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["k"],
+    }
+    made["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["parts"] = listed
+    client.create(WORD, definition("widgets", "Widget", made))
+    cluster.settle()
+    obj: Json = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": "default"}}
+    with pytest.raises(ApiError) as refused:
+        client.create("widgets", {**obj, "spec": {"parts": [{"k": "a"}, {}], "size": 1}})
+    assert refused.value.code == 422
+    assert "spec.parts[1].k: Required value" in refused.value.message
 
 
 def test_what_is_not_evaluated_is_said(cluster: MiniCluster) -> None:
