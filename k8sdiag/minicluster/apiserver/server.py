@@ -108,7 +108,11 @@ class ApiServer:
             self._listening.close()
         self.watches.end_all()
         if self._http is not None:
+            left = [handler.transport for handler in self._http.connections if handler.transport is not None]
             await self._http.shutdown(1.0)
+            for transport in left:  # over TLS a close waits for the other side, who may never answer
+                transport.abort()
+            await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

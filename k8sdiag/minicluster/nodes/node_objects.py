@@ -173,5 +173,5 @@ def csi_node(made: Json) -> Json:
         "kind": "CSINode",
         "apiVersion": "storage.k8s.io/v1",
         "metadata": {"name": meta["name"], "ownerReferences": [owner]},
-        "spec": {"drivers": None},
+        "spec": {"drivers": []},  # a real server says null here, which its own schema and strict clients refuse
     }

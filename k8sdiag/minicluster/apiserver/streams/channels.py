@@ -9,7 +9,7 @@ import binascii
 from collections.abc import Callable
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from k8sdiag.evidence import Json
@@ -65,7 +65,7 @@ async def _converse(http: BaseRequest, begin: Callable[[Outlet], Input]) -> web.
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=PING_SECONDS, max_msg_size=32 * 1024 * 1024)
     await socket.prepare(http)
     as_text = "base64" in (socket.ws_protocol or "")
-    listening = asyncio.create_task(_listen(socket, source))
+    listening = asyncio.create_task(_listen(socket, source, as_text))
     writing = asyncio.create_task(_write(socket, outlet, as_text))
     try:
         await asyncio.wait((listening, writing), return_when=asyncio.FIRST_COMPLETED)
@@ -78,10 +78,10 @@ async def _converse(http: BaseRequest, begin: Callable[[Outlet], Input]) -> web.
     return socket
 
 
-async def _listen(socket: web.WebSocketResponse, source: Input) -> None:
+async def _listen(socket: web.WebSocketResponse, source: Input, as_text: bool) -> None:
     """What the client types, and its window's size."""
     async for message in socket:
-        data = _bytes_of(message.type, message.data)
+        data = bytes_of(message.data, as_text)
         if not data:
             continue
         channel, rest = data[0], data[1:]
@@ -97,15 +97,18 @@ async def _listen(socket: web.WebSocketResponse, source: Input) -> None:
             source.end()
 
 
-def _bytes_of(kind: WSMsgType, data: object) -> bytes:
-    if kind == WSMsgType.BINARY and isinstance(data, bytes):
-        return data
-    if kind == WSMsgType.TEXT and isinstance(data, str) and data:
-        try:
-            return bytes([int(data[0])]) + base64.b64decode(data[1:])
-        except (ValueError, binascii.Error):
-            return b""
-    return b""
+def bytes_of(data: object, as_text: bool = False) -> bytes:
+    """A message's content. The protocol says whether it is base64, not the kind of frame: the Python client sends what
+    is typed as text, channel and all (wsstream/conn.go)."""
+    if not as_text:
+        return data.encode() if isinstance(data, str) else data if isinstance(data, bytes) else b""
+    said = data.decode("ascii", "replace") if isinstance(data, bytes) else data
+    if not isinstance(said, str) or not said:
+        return b""
+    try:
+        return bytes([int(said[0])]) + base64.b64decode(said[1:])
+    except (ValueError, binascii.Error):
+        return b""
 
 
 async def _write(socket: web.WebSocketResponse, outlet: Outlet, as_text: bool) -> None:

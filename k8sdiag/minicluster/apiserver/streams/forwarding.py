@@ -13,7 +13,7 @@ from aiohttp.web_request import BaseRequest
 
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.request import Request
-from k8sdiag.minicluster.apiserver.streams.channels import PING_SECONDS, must_upgrade
+from k8sdiag.minicluster.apiserver.streams.channels import PING_SECONDS, bytes_of, must_upgrade
 from k8sdiag.minicluster.apiserver.streams.outlet import End, Outlet
 from k8sdiag.minicluster.apiserver.streams.spdy import Opened, Received, Session, SpdyError
 from k8sdiag.minicluster.apiserver.streams.subject import Nodes, agent_of, pod_of, words_of
@@ -186,7 +186,7 @@ async def _channels(socket: web.WebSocketResponse, ports: list[int], begin: Open
         tasks.append(asyncio.create_task(_send(socket, outlet, 2 * index)))
     try:
         async for message in socket:
-            data = message.data if message.type == WSMsgType.BINARY else b""
+            data = bytes_of(message.data)
             source = sources[data[0] // 2] if data and data[0] % 2 == 0 and data[0] // 2 < len(sources) else None
             if source is not None:
                 source.feed(data[1:])

@@ -28,7 +28,9 @@ async def proxy_node(nodes: Nodes, http_request: BaseRequest, request: Request) 
     """nodes/proxy: what a kubelet serves on its own port."""
     name = request.name.rpartition(":")[0] or request.name
     nodes.backend.stored(nodes.backend.registry.named("nodes"), "", name)
-    path = _rest(http_request)
+    path = _rest(http_request, request)
+    if not path:
+        return _with_slash(http_request)
     agent = nodes.agents.reach(name, address_of(nodes, name), path)
     query = dict(parse_qsl(http_request.raw_path.partition("?")[2], keep_blank_values=True))
     page = agent.page(path, query)
@@ -39,7 +41,7 @@ async def proxy_pod(nodes: Nodes, http_request: BaseRequest, request: Request) -
     """pods/proxy: `NAME`, `NAME:PORT` or `SCHEME:NAME:PORT`."""
     name, port = _target(request.name)
     pod = nodes.backend.stored(nodes.backend.registry.named("pods"), request.namespace, name)
-    return await _ask(nodes, http_request, pod, int(port) if port.isdigit() else _first_port(pod, port))
+    return await _ask(nodes, http_request, request, pod, int(port) if port.isdigit() else _first_port(pod, port))
 
 
 async def proxy_service(nodes: Nodes, http_request: BaseRequest, request: Request) -> web.StreamResponse:
@@ -54,7 +56,7 @@ async def proxy_service(nodes: Nodes, http_request: BaseRequest, request: Reques
     if ready is None:
         raise errors.unavailable(f'no endpoints available for service "{request.name}"')
     pod, port = ready
-    return await _ask(nodes, http_request, pod, port)
+    return await _ask(nodes, http_request, request, pod, port)
 
 
 def _target(text: str) -> tuple[str, str]:
@@ -64,9 +66,17 @@ def _target(text: str) -> tuple[str, str]:
     return parts[0], parts[1] if len(parts) == 2 else ""
 
 
-def _rest(http_request: BaseRequest) -> str:
-    path = http_request.raw_path.partition("?")[0]
-    return "/" + path.partition("/proxy")[2].lstrip("/")
+def _rest(http_request: BaseRequest, request: Request) -> str:
+    """What of the path is for the other side: behind /api/v1/[namespaces/X/]pods/NAME/proxy. Often a name is `proxy`."""
+    parts = http_request.raw_path.partition("?")[0].split("/")[8 if request.namespace else 6 :]
+    return "/" + "/".join(parts) if parts else ""
+
+
+def _with_slash(http_request: BaseRequest) -> web.Response:
+    """The way to the root, without which the links in a page would lead elsewhere
+    (apimachinery/pkg/util/proxy/upgradeaware.go)."""
+    path, mark, query = http_request.raw_path.partition("?")
+    return web.Response(status=301, headers={"Location": f"{path}/{mark}{query}"})
 
 
 def _first_port(pod: Json, named: str) -> int:
@@ -89,14 +99,18 @@ def _endpoint(nodes: Nodes, namespace: str, name: str, port: str) -> tuple[Json,
     return None
 
 
-async def _ask(nodes: Nodes, http_request: BaseRequest, pod: Json, port: int) -> web.StreamResponse:
+async def _ask(nodes: Nodes, http_request: BaseRequest, request: Request, pod: Json, port: int) -> web.StreamResponse:
     """One HTTP/1.1 request over a connection to the pod's port."""
+    path = _rest(http_request, request)
+    if not path and http_request.method in ("GET", "HEAD"):
+        return _with_slash(http_request)
     agent = agent_of(nodes, pod, f"/portForward/{pod['metadata']['namespace']}/{pod['metadata']['name']}")
     body = await http_request.content.read(MOST_BODY) if http_request.body_exists else b""
     query = http_request.raw_path.partition("?")[2]
-    lines = [f"{http_request.method} {_rest(http_request)}{'?' + query if query else ''} HTTP/1.1"]
+    lines = [f"{http_request.method} {path or '/'}{'?' + query if query else ''} HTTP/1.1"]
     lines += [f"{key}: {value}" for key, value in http_request.headers.items() if key.lower() not in _HOP]
-    lines += [f"Host: {(pod.get('status') or {}).get('podIP') or 'pod'}:{port}", "Connection: close"]
+    address = f"{(pod.get('status') or {}).get('podIP') or 'pod'}:{port}"
+    lines += [f"Host: {address}", "Connection: close"]
     lines += [f"Content-Length: {len(body)}", "", ""]
     outlet = Outlet()
     source = agent.forward(pod, port, outlet)
@@ -104,10 +118,13 @@ async def _ask(nodes: Nodes, http_request: BaseRequest, pod: Json, port: int) ->
         source.feed("\r\n".join(lines).encode() + body)
         answer, end = await asyncio.wait_for(_read(outlet), PATIENCE)
     except TimeoutError:
-        raise errors.unavailable("error trying to reach service: i/o timeout") from None
+        raise errors.unavailable(f"error trying to reach service: dial tcp {address}: i/o timeout") from None
     finally:
         source.close()
-    return _response(answer, end.message)
+    if end.message and not answer:  # the agent says it as for a port-forward; nobody forwards a port here
+        refused = f"dial tcp {address}: connect: connection refused"
+        raise errors.unavailable(f"error trying to reach service: {refused}")
+    return _response(answer, http_request.method)
 
 
 async def _read(outlet: Outlet) -> tuple[bytes, End]:
@@ -124,13 +141,13 @@ async def _read(outlet: Outlet) -> tuple[bytes, End]:
     return bytes(held), piece
 
 
-def _response(answer: bytes, failure: str) -> web.Response:
-    parsed = http.client.HTTPResponse(_Bytes(answer))  # type: ignore[arg-type]  # all it needs is makefile
+def _response(answer: bytes, method: str) -> web.Response:
+    parsed = http.client.HTTPResponse(_Bytes(answer), method=method)  # type: ignore[arg-type]  # needs only makefile
     try:
         parsed.begin()
         body = parsed.read()
     except (http.client.HTTPException, ValueError, OSError):
-        raise errors.unavailable(f"error trying to reach service: {failure or 'malformed HTTP response'}") from None
+        raise errors.unavailable(f"error trying to reach service: malformed HTTP response") from None
     headers = {key: value for key, value in parsed.getheaders() if key.lower() not in _HOP}
     return web.Response(status=parsed.status, body=body, headers=headers)
 
