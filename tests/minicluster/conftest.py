@@ -181,13 +181,13 @@ def kubectl(lab: Lab) -> Kubectl:
     return kubectl_of(lab)
 
 
+def environment_of(lab: Lab) -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "HOME": str(lab.folder), "KUBECONFIG": str(lab.kubeconfig)}
+
+
 def kubectl_of(lab: Lab) -> Kubectl:
     program = find_kubectl()
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "HOME": str(lab.folder),
-        "KUBECONFIG": str(lab.kubeconfig),
-    }
+    environment = environment_of(lab)
 
     def call(
         *args: str, stdin: str | None = None, code: int | None = 0, env: dict[str, str] | None = None

@@ -13,7 +13,9 @@ import orjson
 
 from k8sdiag.evidence import Json
 
-MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+# What is answered, and what clients ask for: an @ may not stand in a media type, as Go's `mime` insists.
+MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+ASKED_FOR = (MEDIA_TYPE, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "options": 6, "head": 7, "patch": 8}
 
 # Field numbers of what holds plain values, by message.

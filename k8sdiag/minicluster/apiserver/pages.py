@@ -11,8 +11,8 @@ from k8sdiag.minicluster.apiserver.discovery import Discovery
 from k8sdiag.minicluster.apiserver.health import Counters
 from k8sdiag.minicluster.apiserver.negotiation import JSON_TYPE, encode, is_pretty, read_accept
 from k8sdiag.minicluster.apiserver.openapi import OpenApi
+from k8sdiag.minicluster.apiserver.openapi_protobuf import ASKED_FOR, encode_document
 from k8sdiag.minicluster.apiserver.openapi_protobuf import MEDIA_TYPE as PROTOBUF_TYPE
-from k8sdiag.minicluster.apiserver.openapi_protobuf import encode_document
 from k8sdiag.minicluster.apiserver.routes import Route
 from k8sdiag.minicluster.apiserver.storage import Storage
 from k8sdiag.minicluster.apiserver.tokens import TokenSigner
@@ -112,7 +112,7 @@ class Pages:
         body = self._openapi.find(path)
         if body is None:
             return None
-        if path == "/openapi/v2" and any(clause.media == PROTOBUF_TYPE for clause in read_accept(accept)):
+        if path == "/openapi/v2" and any(clause.media in ASKED_FOR for clause in read_accept(accept)):
             if self._protobuf[0] is not body:
                 self._protobuf = body, encode_document(body)
             return Page(200, self._protobuf[1], PROTOBUF_TYPE)
