@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -131,6 +132,50 @@ def _read(ask: Ask, target: Target) -> _Answer:
         return _Answer(error=ApiError(0, f"{type(error).__name__}: {error}"))
 
 
+class _Workers:
+    """Threads that read what is asked for, begun as there is need. (concurrent.futures does this, and imports logging
+    with all it needs.) None is waited for: what they do is only reading."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._asks: SimpleQueue[Ask | None] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[str, _Answer]] = SimpleQueue()
+        self._threads = 0
+        self._wanted: set[str] = set()
+
+    def submit(self, ask: Ask) -> None:
+        self._wanted.add(ask.key)
+        self._asks.put(ask)
+        if self._threads < min(WORKERS, len(self._wanted)):
+            self._threads += 1
+            Thread(target=self._work, name=f"k8sdiag-collect-{self._threads}", daemon=True).start()
+
+    def answers(self, patience: float) -> list[tuple[str, _Answer]]:
+        """What came back, by the asks' keys: waits for the first so long, and for no other."""
+        found = []
+        try:
+            found.append(self._answers.get(timeout=patience))
+            while True:
+                found.append(self._answers.get_nowait())
+        except Empty:
+            self._wanted.difference_update(key for key, _ in found)
+            return found
+
+    def forget(self, key: str) -> None:
+        """Do not begin it, if it has not begun."""
+        self._wanted.discard(key)
+
+    def end(self) -> None:
+        self._wanted.clear()
+        for _ in range(self._threads):
+            self._asks.put(None)
+
+    def _work(self) -> None:
+        while (ask := self._asks.get()) is not None:
+            if ask.key in self._wanted:
+                self._answers.put((ask.key, _read(ask, self._target)))
+
+
 class _Gathering:
     """What has been asked, what came back, and what is still on its way. Only the workers' reads leave the thread."""
 
@@ -149,8 +194,8 @@ class _Gathering:
         self._children: list[Ref] = []
         self._roles: dict[str, set[Role]] = {}
         self._followed: set[tuple[Ref, Role]] = set()
-        self._running: dict[Future[_Answer], tuple[Ask, float]] = {}
-        self._pool = ThreadPoolExecutor(WORKERS, "k8sdiag-collect")
+        self._running: dict[str, tuple[Ask, float]] = {}
+        self._workers = _Workers(target)
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +203,7 @@ class _Gathering:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._workers.end()
 
     def follow(self, found: Found) -> None:
         """Let every collector say what to ask next."""
@@ -187,17 +232,18 @@ class _Gathering:
         elif self._whole.get(ask.kind, None) not in ("", ask.namespace):
             self._roles[ask.key] = {ask.role}
             due = self._start + min(timeout, self._deadline)
-            self._running[self._pool.submit(_read, ask, self._target)] = (ask, due)
+            self._running[ask.key] = (ask, due)
+            self._workers.submit(ask)
 
     def drain(self, vital: str = "", is_fatal: Callable[[ApiError], bool] = bool) -> None:
         """Take in answers, and what they lead to, until nothing is on its way. The vital ask may end it all."""
         while self._running:
             left = min(due for _, due in self._running.values()) - monotonic()
-            done, _ = wait(self._running, timeout=max(left, 0.0), return_when=FIRST_COMPLETED)
-            late = [] if done else [f for f, (_, due) in self._running.items() if due <= monotonic()]
-            for future in [*done, *late]:
-                ask, due = self._running.pop(future)
-                answer = future.result() if future in done else self._given_up(future, due)
+            answers = self._workers.answers(max(left, 0.0)) or self._late()
+            for key, answer in answers:
+                if key not in self._running:
+                    continue  # given up before it came
+                ask, _ = self._running.pop(key)
                 if answer.error is None:
                     self._take_in(ask, answer.evidence)
                 elif ask.key == vital and answer.error.status != 404 and is_fatal(answer.error):
@@ -260,6 +306,9 @@ class _Gathering:
             self._errors[ask.key] = error
             self.gap(Gap(ask.what, error.reason, ask.effect))
 
-    def _given_up(self, future: Future[_Answer], due: float) -> _Answer:
-        future.cancel()
-        return _Answer(error=ApiError(0, f"timed out after {due - self._start:g} s"))
+    def _late(self) -> list[tuple[str, _Answer]]:
+        """What is given up."""
+        late = [(key, due) for key, (_, due) in self._running.items() if due <= monotonic()]
+        for key, _ in late:
+            self._workers.forget(key)
+        return [(key, _Answer(error=ApiError(0, f"timed out after {due - self._start:g} s"))) for key, due in late]

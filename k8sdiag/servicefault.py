@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from k8sdiag.endings import ended_of, signal_name
 from k8sdiag.evidence import Json, Snapshot, event_message, ref_of
 from k8sdiag.lastwords import log_of, tail_lines, telling_line
+from k8sdiag.nearness import nearest
 from k8sdiag.podstate import conditions_of, containers_of, is_finished, is_ready, status_word
 from k8sdiag.selectors import format_labels, matches_labels
 
@@ -45,7 +45,7 @@ def _near(snapshot: Snapshot, service: Json, selector: Mapping[str, str]) -> str
         other = {key: labels[key] for key in selector if key in labels and labels[key] != selector[key]}
         name = pod["metadata"]["name"]
         alike = name == meta["name"] or name.startswith(f"{meta['name']}-")
-        alike = alike or any(get_close_matches(value, [selector[key]], cutoff=0.75) for key, value in other.items())
+        alike = alike or any(nearest(value, [selector[key]], cutoff=0.75) for key, value in other.items())
         if alike and len(other) == 1 and set(selector) <= set(labels):
             return f"pod {name} has {format_labels(other)}"
         if alike and name.startswith(meta["name"]):

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "quantity",
             "columns",
             "harmless",
+            "nearness",
             "kinds",
             "selectors",
             "evidence",
@@ -59,7 +60,7 @@ ISLANDS: dict[str, tuple[str, ...]] = {
     "facts": (),
     "actions": (),
     "render": (),
-    "cli": ("options", "sources", "answers", "manifests"),
+    "cli": ("options", "refusal", "sources", "subjects", "answers", "manifests"),
 }
 
 # Where each outside package may be imported; a folder stands for all in it.

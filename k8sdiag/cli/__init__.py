@@ -32,9 +32,13 @@ def main() -> None:
     found, 2 wrong usage, 3 could not look."""
     gc.disable()  # short-lived: collecting among millions of living objects would only cost time
     name = "kubectl diag" if Path(sys.argv[0]).name.startswith("kubectl-") else "k8sdiag"
-    from k8sdiag.cli.options import CouldNotLook
+    from k8sdiag.cli import quick
+    from k8sdiag.cli.refusal import CouldNotLook
 
     try:
+        said = quick.understood(sys.argv[1:])
+        if said is not None:
+            _leave(quick.run(said))
         build(sys.argv[1:])(prog_name=name)
     except SystemExit as end:
         _leave(end.code)

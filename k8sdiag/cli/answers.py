@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +31,8 @@ def exit_code(findings: Iterable[Finding], fail_on: str) -> int:
 def _width() -> int:
     if not sys.stdout.isatty():
         return 80
+    import shutil  # brings compression along
+
     return max(40, min(shutil.get_terminal_size((80, 24)).columns, 120))
 
 

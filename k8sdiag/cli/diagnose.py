@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from k8sdiag.cli.options import (
     At,
     Context,
-    CouldNotLook,
     FailOn,
     From,
     Kubeconfig,
@@ -53,7 +52,7 @@ def pod(
     kind, _, rest = name.rpartition("/")
     if kind and kind not in ("pod", "pods", "po"):
         raise typer.BadParameter(f"{name!r} is no pod: use `k8sdiag check {name}`")
-    _diagnose(source, [("Pod", rest)], output, fail_on, playbooks)
+    _answer([(source, "Pod", rest)], output, fail_on, playbooks)
 
 
 def check(
@@ -101,7 +100,7 @@ def check(
         wanted = named_in(filename, source)
     else:
         wanted = [(source, kind, name) for kind, name in parse_subjects(subjects or [])]
-    _diagnose_all(wanted, output, fail_on, playbooks)
+    _answer(wanted, output, fail_on, playbooks)
 
 
 def parse_subjects(words: list[str]) -> list[tuple[str, str]]:
@@ -126,34 +125,7 @@ def _kind(word: str) -> str:
     return kind.kind
 
 
-def _diagnose(
-    source: Source, subjects: list[tuple[str, str]], output: str, fail_on: str, playbooks: list[Path] | None
-) -> None:
-    _diagnose_all([(source, kind, name) for kind, name in subjects], output, fail_on, playbooks)
+def _answer(wanted: list[tuple[Source, str, str]], output: str, fail_on: str, playbooks: list[Path] | None) -> NoReturn:
+    from k8sdiag.cli.subjects import answer
 
-
-def _diagnose_all(
-    wanted: list[tuple[Source, str, str]], output: str, fail_on: str, playbooks: list[Path] | None
-) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from k8sdiag.cli.answers import exit_code, show
-    from k8sdiag.cli.sources import load_playbooks, look
-    from k8sdiag.diagnose import diagnose
-
-    reports, failures = [], []
-    with ThreadPoolExecutor(1) as aside:  # the rules are read while the API server thinks
-        loading = aside.submit(load_playbooks, playbooks or [])
-        for source, kind, name in wanted:
-            try:
-                snapshot, subject = look(source, kind, name)
-            except CouldNotLook as problem:
-                loading.result()  # a mistake in a rule comes first
-                failures.append(str(problem))
-                continue
-            reports.append(diagnose(snapshot, subject, loading.result()))
-    if reports:
-        show(reports[0] if len(wanted) == 1 else reports, output)
-    if failures:
-        raise CouldNotLook("\n".join(failures))
-    raise typer.Exit(exit_code((finding for report in reports for finding in report.findings), fail_on))
+    raise typer.Exit(answer(wanted, output, fail_on, playbooks))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from k8sdiag.cli.options import CouldNotLook
+from k8sdiag.cli.refusal import CouldNotLook
 
 if TYPE_CHECKING:
     from k8sdiag.minicluster.folder import Folder

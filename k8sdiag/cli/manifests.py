@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from k8sdiag.cli.options import CouldNotLook
+from k8sdiag.cli.refusal import CouldNotLook
 from k8sdiag.cli.sources import Source
 from k8sdiag.kinds import parse_kind
 from k8sdiag.yaml_lines import TOO_DEEP

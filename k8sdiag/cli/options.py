@@ -13,10 +13,6 @@ from k8sdiag.render import RENDERERS
 SOURCE, ANSWER = "Where evidence comes from", "The answer"
 
 
-class CouldNotLook(Exception):  # noqa: N818 (it says what happened)
-    """There is no answer, for a reason that fits a line. Exit code 3."""
-
-
 def check_format(value: str) -> str:
     """A name of RENDERERS, or wrong usage."""
     if value not in RENDERERS:

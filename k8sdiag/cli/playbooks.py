@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from k8sdiag.cli.options import CouldNotLook, Playbooks
+from k8sdiag.cli.options import Playbooks
+from k8sdiag.cli.refusal import CouldNotLook
 
 app = typer.Typer(help="The rules: list them, show one, check your own.", no_args_is_help=True, rich_markup_mode=None)
 

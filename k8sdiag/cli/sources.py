@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING
 
-from k8sdiag.cli.options import CouldNotLook
+from k8sdiag.cli.refusal import CouldNotLook
 from k8sdiag.evidence import CLUSTER_SCOPED, Ref, Snapshot
 from k8sdiag.playbook import Playbook, PlaybookError, load
 
@@ -41,20 +41,25 @@ def source_of(
     lab: bool,
 ) -> Source:
     """The flags of a command as a Source, or wrong usage."""
-    import typer
-
     from k8sdiag.quantity import parse_duration
 
     timeout = parse_duration(limit)
     if not timeout:
-        raise typer.BadParameter(f"{limit!r} is no duration such as 5s", param_hint="--request-timeout")
+        raise _wrong(f"{limit!r} is no duration such as 5s", "--request-timeout")
     if at and not recording:
-        raise typer.BadParameter("--at needs a recording (--from)")
+        raise _wrong("--at needs a recording (--from)")
     if lab:
         if recording or context or kubeconfig:
-            raise typer.BadParameter("--lab says where to look, and so does --from, --context or --kubeconfig")
+            raise _wrong("--lab says where to look, and so does --from, --context or --kubeconfig")
         kubeconfig = _lab_kubeconfig()
     return Source(recording, at, context, kubeconfig, namespace, timeout)
+
+
+def _wrong(message: str, option: str | None = None) -> Exception:
+    """Wrong usage, which only typer needs to know."""
+    import typer
+
+    return typer.BadParameter(message, param_hint=option)
 
 
 def _lab_kubeconfig() -> str:

@@ -7,12 +7,12 @@ is written down once, whether a pod, a Deployment or a whole namespace is looked
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from urllib.parse import urlencode
 
 from k8sdiag.evidence import Evidence, Json, Ref, Scope
@@ -84,7 +84,8 @@ def collector(name: str, timeout: float = 20.0) -> Callable[[Plan], Collector]:
 @cache
 def all_collectors() -> tuple[Collector, ...]:
     """The collectors of this folder, by name."""
-    modules = [import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    modules = [import_module(f"{__name__}.{name}") for name in names]
     found = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Collector)}
     return tuple(found[name] for name in sorted(found))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from k8sdiag.clock import parse_time
@@ -17,6 +16,7 @@ from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, goal_of, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.lastwords import last_words, log_of, tail_lines, telling_line
+from k8sdiag.nearness import nearest
 from k8sdiag.patterns import regex
 from k8sdiag.podstate import ContainerView, containers_of, is_finished, is_quiet, is_ready
 from k8sdiag.relations import View
@@ -311,7 +311,7 @@ def _service(view: View, namespace: str, host: str, port: str) -> dict[str, Any]
     found["service.exists"] = {True: "yes", False: "no", None: "unknown"}[exists]
     found["trouble"] = "api" if (space, name) == ("default", "kubernetes") else "missing" if exists is False else ""
     others = [item["metadata"]["name"] for item in view.snapshot.of_kind("Service", space)]
-    found["service.nearest"] = tuple(get_close_matches(name, others, n=2, cutoff=0.5)) if exists is False else ()
+    found["service.nearest"] = tuple(nearest(name, others, n=2, cutoff=0.5)) if exists is False else ()
     found["service.elsewhere"] = tuple(
         item["metadata"].get("namespace") or ""
         for item in view.snapshot.of_kind("Service")

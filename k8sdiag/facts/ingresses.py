@@ -6,12 +6,12 @@ Sample: `spec.rules[].http.paths[].backend.service: {name: shop, port: {number: 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from k8sdiag.evidence import Json, Ref, ref_of
 from k8sdiag.facts import Fact, Keys
 from k8sdiag.finding import Proof
+from k8sdiag.nearness import nearest
 from k8sdiag.relations import View
 
 KIND = "ingress"
@@ -28,13 +28,13 @@ FIELDS = {
 def derive(view: View) -> Iterator[Fact]:
     for ingress in view.of_kind("Ingress"):
         ref = ref_of(ingress)
-        for problem, what, nearest, service in _problems(view, ingress, ref):
+        for problem, what, near, service in _problems(view, ingress, ref):
             fields: dict[str, Any] = {
                 "name": ref.name,
                 "namespace": ref.namespace,
                 "problem": problem,
                 "what": what,
-                "nearest": f"nearest there is: {nearest}" if nearest else "",
+                "nearest": f"nearest there is: {near}" if near else "",
             }
             keys: Keys = {"namespace": (ref.namespace,)}
             if service:
@@ -52,7 +52,7 @@ def _problems(view: View, ingress: Json, ref: Ref) -> Iterator[tuple[str, str, s
                 or ("Service", ref.namespace) in snapshot.complete
             ):
                 known = [item["metadata"]["name"] for item in snapshot.of_kind("Service", ref.namespace)]
-                yield "service", f"Service {name}", next(iter(get_close_matches(name, known, 1)), ""), name
+                yield "service", f"Service {name}", next(iter(nearest(name, known, 1)), ""), name
             continue
         ports = (service.get("spec") or {}).get("ports") or []
         if port and not any(port in (str(item.get("port")), item.get("name")) for item in ports):

@@ -6,11 +6,11 @@ This is how a cause outlives its event: does that ConfigMap exist now? Only wher
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from k8sdiag.evidence import Json, ref_of
 from k8sdiag.facts import Fact, owner_word, pod_keys
 from k8sdiag.finding import Proof
+from k8sdiag.nearness import nearest
 from k8sdiag.podstate import is_finished, is_quiet
 from k8sdiag.references import Lack, lacks
 from k8sdiag.relations import View
@@ -50,7 +50,7 @@ def _fact(view: View, pod: Json, lack: Lack) -> Fact:
         "what": lack.what,
         "via": named.via,
         "optional": named.optional,
-        "nearest": tuple(get_close_matches(named.key if lack.what == "key" else named.name, there, n=2, cutoff=0.5)),
+        "nearest": tuple(nearest(named.key if lack.what == "key" else named.name, there, n=2, cutoff=0.5)),
         "there": lack.there,
         "container": named.container,
         "pod": pod["metadata"]["name"],

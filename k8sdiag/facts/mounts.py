@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from k8sdiag.clock import format_time, parse_time
@@ -17,6 +16,7 @@ from k8sdiag.evidence import Json, event_count, event_first_time, event_message,
 from k8sdiag.facts import Fact, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.journal_words import said
+from k8sdiag.nearness import nearest
 from k8sdiag.podstate import conditions_of, containers_of, is_finished, is_quiet
 from k8sdiag.references import lacks
 from k8sdiag.relations import View
@@ -176,7 +176,7 @@ def _of_volume(view: View, pod: Json, name: str) -> dict[str, Any]:
     node = (pod.get("spec") or {}).get("nodeName") or ""
     bound = parse_time((conditions_of(pod).get("PodScheduled") or {}).get("lastTransitionTime"))
     lack = next((item for item in lacks(view.snapshot, pod) if item.named.via == f"volume {name}"), None)
-    near = get_close_matches(lack.named.key or lack.named.name, lack.there, n=2, cutoff=0.5) if lack else []
+    near = nearest(lack.named.key or lack.named.name, lack.there, n=2, cutoff=0.5) if lack else []
     return {
         "there": lack.there if lack else (),
         "nearest": tuple(near),

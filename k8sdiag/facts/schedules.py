@@ -6,7 +6,6 @@ Sample: `spec.schedule: "*/5 * * * *"`, `status.lastScheduleTime` an hour ago, a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo
 
 from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, ref_of
@@ -77,6 +76,8 @@ def _known(zone: str) -> str:
 
 
 def _loads(zone: str) -> bool:
+    from zoneinfo import ZoneInfo  # looks for its database when imported
+
     try:
         ZoneInfo(zone)
     except (OSError, ValueError, KeyError):

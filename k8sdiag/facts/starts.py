@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from k8sdiag.clock import parse_time
@@ -18,6 +17,7 @@ from k8sdiag.evidence import Json, event_message, event_time, ref_of
 from k8sdiag.facts import Fact, event_container, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
 from k8sdiag.journal_words import newest
+from k8sdiag.nearness import nearest
 from k8sdiag.podstate import ContainerView, containers_of, is_quiet
 from k8sdiag.references import lacks, names_in
 from k8sdiag.relations import View
@@ -192,7 +192,7 @@ def _reference(view: View, pod: Json, container: ContainerView, message: str) ->
     found["literals.shell"] = shlex.join(f"--from-literal={item}=VALUE" for item in keys)
     for lack in lacks(view.snapshot, pod) if name else ():
         if lack.named.name == name and lack.named.container == container.name and key in ("", lack.named.key):
-            near = get_close_matches(key or name, lack.there, n=2, cutoff=0.5)
+            near = nearest(key or name, lack.there, n=2, cutoff=0.5)
             return found | {"there": lack.there, "nearest": tuple(near)}
     return found
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from k8sdiag.evidence import Json, event_message, ref_of
 from k8sdiag.facts import Fact, Keys, event_proof, events_where, owner_word, pod_keys
 from k8sdiag.finding import Proof
+from k8sdiag.nearness import nearest
 from k8sdiag.placement import (
     Nodes,
     Reason,
@@ -306,7 +306,7 @@ def _claims(case: _Case) -> dict[str, Any]:
     volumes = [bound.volume for bound in bound_volumes(view.snapshot, pod) if bound.volume]
     return {
         "claim": tuple(names),
-        "claim.nearest": tuple(get_close_matches(named, there, n=2, cutoff=0.5)) if named else (),
+        "claim.nearest": tuple(nearest(named, there, n=2, cutoff=0.5)) if named else (),
         "claim.state": tuple(_claim_state(found[name] or {}, states[name]) for name in names if name in states),
         "volume": tuple(f"{item['metadata']['name']} ({affinity_words(item) or 'anywhere'})" for item in volumes),
     }

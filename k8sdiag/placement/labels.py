@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import NamedTuple
 
 from k8sdiag.evidence import Json
+from k8sdiag.nearness import likeness
 from k8sdiag.selectors import format_expression, format_labels, matches_expression, matches_labels
 
 FIXED = ("kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch", "beta.kubernetes.io/os")
@@ -110,7 +110,7 @@ def _distance(key: str, values: list[str], other: str, value: str) -> float | No
 
 @lru_cache(maxsize=4096)
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, one.casefold(), other.casefold()).ratio()
+    return likeness(one.casefold(), other.casefold())
 
 
 class Lack(NamedTuple):
