@@ -6,7 +6,6 @@ the HTTP server awaits them (`webhook_caller.py`), for a webhook may take ten se
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import ssl
@@ -19,6 +18,7 @@ from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.admission import NeedsWebhook, Store, WebhookAnswer, WebhookCall
 from k8sdiag.minicluster.apiserver.admission.webhook_rules import MUTATING, VALIDATING
 from k8sdiag.minicluster.apiserver.request import Answer, Request
+from k8sdiag.minicluster.apiserver.webhook_failures import failed, trust, untrusting
 
 Handle = Callable[[Request, Mapping[str, WebhookAnswer]], Answer]
 MAX_ANSWER = 16 * 1024 * 1024
@@ -75,50 +75,24 @@ class Attempts:
 
 
 def call(asked: WebhookCall) -> WebhookAnswer:
-    """POST a review. Never raises: what goes wrong is an answer too, in the words of Go's HTTP client."""
+    """POST a review and wait. Never raises: what goes wrong is an answer too."""
+    context = trust(asked)
+    if context is None:
+        return untrusting()
     try:
-        return WebhookAnswer(*_post(asked))
+        return WebhookAnswer(*_post(asked, context))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return WebhookAnswer(error=f'Post "{asked.url}": {_go_words(asked, error)}')
+        return failed(asked, error)
 
 
-def _post(asked: WebhookCall) -> tuple[int, bytes]:
-    trusted = base64.b64decode(asked.ca_bundle).decode("ascii") if asked.ca_bundle else None
-    context = ssl.create_default_context(cadata=trusted)
-    plain = socket.create_connection((asked.host, asked.port), timeout=asked.timeout)
-    with context.wrap_socket(plain, server_hostname=asked.server_name) as secure:
+def _post(asked: WebhookCall, context: ssl.SSLContext) -> tuple[int, bytes]:
+    with (
+        socket.create_connection((asked.host, asked.port), timeout=asked.timeout) as plain,
+        context.wrap_socket(plain, server_hostname=asked.server_name) as secure,
+    ):
         connection = http.client.HTTPConnection(asked.server_name, asked.port, timeout=asked.timeout)
         connection.sock = secure
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         connection.request("POST", asked.path, asked.body, headers)
         response = connection.getresponse()
         return response.status, response.read(MAX_ANSWER)
-
-
-def _go_words(asked: WebhookCall, error: Exception) -> str:
-    """What net/http says of the same mishap."""
-    where = f"dial tcp {asked.host}:{asked.port}"
-    if isinstance(error, TimeoutError):
-        return "context deadline exceeded"
-    if isinstance(error, ConnectionRefusedError):
-        return f"{where}: connect: connection refused"
-    if isinstance(error, socket.gaierror):
-        return f"dial tcp: lookup {asked.host}: no such host"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"tls: failed to verify certificate: x509: {_certificate_words(asked, error)}"
-    if isinstance(error, ssl.SSLError):
-        return "tls: first record does not look like a TLS handshake"
-    if isinstance(error, (ConnectionResetError, http.client.RemoteDisconnected)):
-        return "EOF"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{where}: connect: {error.strerror.lower()}"
-    return str(error)
-
-
-def _certificate_words(asked: WebhookCall, error: ssl.SSLCertVerificationError) -> str:
-    text = error.verify_message
-    if "mismatch" in text.lower() or "not valid for" in text:
-        return f"certificate is not valid for any names, but wanted to match {asked.server_name}"
-    if "expired" in text:
-        return "certificate has expired or is not yet valid"
-    return "certificate signed by unknown authority"

@@ -17,6 +17,7 @@ from k8sdiag.clock import SystemClock
 from k8sdiag.minicluster.apiserver.admission import WebhookAnswer, WebhookCall
 from k8sdiag.minicluster.apiserver.certificates import Authority
 from k8sdiag.minicluster.apiserver.webhook_caller import call
+from k8sdiag.minicluster.apiserver.webhooks import call as call_and_wait
 
 
 class _Webhook(BaseHTTPRequestHandler):
@@ -68,7 +69,9 @@ def _ask(port: int, ca: bytes, path: str = "/", name: str = "hook.shop.svc", tim
             await asyncio.sleep(0.5)
         return answer
 
-    return asyncio.run(ask())
+    answer = asyncio.run(ask())
+    assert call_and_wait(asked) == answer, "both callers say the same"
+    return answer
 
 
 def test_answer(port: int, authority: Authority) -> None:
@@ -86,7 +89,10 @@ def test_failures_in_go_s_words(port: int, authority: Authority) -> None:
         "authority"
     )
     named = _ask(port, ca, name="other.shop.svc")
-    assert "tls: failed to verify certificate: x509:" in named.error
+    assert named.error == (
+        'Post "https://other.shop.svc:443/": tls: failed to verify certificate: x509: certificate is not valid for '
+        "any names, but wanted to match other.shop.svc"
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = free.getsockname()[1]
@@ -95,3 +101,26 @@ def test_failures_in_go_s_words(port: int, authority: Authority) -> None:
         refused.error == f'Post "https://hook.shop.svc:443/": dial tcp 127.0.0.1:{closed}: connect: connection refused'
     )
     assert "unable to load root certificates" in _ask(port, b"no certificate").error
+
+
+def test_a_server_without_tls_and_one_that_hangs_up(authority: Authority) -> None:
+    def once(answer: bytes) -> str:
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+
+            def serve() -> None:
+                for _ in range(2):  # once for each caller
+                    with listening.accept()[0] as connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            error = _ask(listening.getsockname()[1], authority.pair.certificate).error
+            thread.join()
+            return error
+
+    prefix = 'Post "https://hook.shop.svc:443/": '
+    assert once(b"HTTP/1.1 400 Bad Request\r\n\r\n") == f"{prefix}tls: first record does not look like a TLS handshake"
+    assert once(b"") == f"{prefix}EOF"
