@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
 
+_SERVICE_EVERY = 10.0  # pkg/controlplane/controller/kubernetesservice (EndpointReconcilerConfig)
+
 
 class MiniCluster:
     """An API server without HTTP; with `start`, also the scheduler, the controllers and nodes.
@@ -56,6 +58,8 @@ class MiniCluster:
         from k8sdiag.minicluster.nodes import stand_in
 
         out = frozenset(without)
+        own = self.client(APISERVER, "kube-apiserver")
+        self.loop.every("kubernetes-service", _SERVICE_EVERY, lambda: bootstrap.keep_service(own), _SERVICE_EVERY)
         for name, start in controllers():
             if name not in out:
                 start(self.context(user_of(name), name, "kube-controller-manager"))

@@ -12,15 +12,18 @@ from k8sdiag.minicluster.apiserver.kubeconfig import Credentials, kubeconfig
 from k8sdiag.minicluster.apiserver.request import APISERVER
 from k8sdiag.minicluster.apiserver.security import load_security
 from k8sdiag.minicluster.apiserver.server import ApiServer
+from k8sdiag.minicluster.apiserver.signing import Signer
 from k8sdiag.minicluster.apiserver.streams import streams
 from k8sdiag.minicluster.apiserver.streams.subject import Nodes
 from k8sdiag.minicluster.cluster import MiniCluster
+from k8sdiag.minicluster.controllers import user_of
 from k8sdiag.minicluster.controllers.root_ca import publish
 from k8sdiag.minicluster.loop import Loop
 
 # How long the controllers may work before requests have their turn again: what a request waits at most, about.
 SLICE = 0.004
 _COMPACT_EVERY = 30.0
+SIGNER = "certificate-controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ async def hosting(cluster: MiniCluster, keys: Path, bind: str, port: int) -> Asy
     """Serve a cluster for as long as the block runs. Port 0 is any free one. Raises OSError where it is taken."""
     security = load_security(keys, cluster.clock, cluster.random, [] if bind in ("0.0.0.0", "::") else [bind])  # noqa: S104
     publish(cluster.client(APISERVER, "kube-apiserver"), security.authority.pair.certificate.decode())
+    Signer(cluster.client(user_of(SIGNER), "kube-controller-manager"), cluster.loop, cluster.clock, security.authority)
     server = ApiServer(cluster.handlers, security, cluster.metrics)
     server.streams.update(streams(Nodes(cluster.handlers.backend, cluster.agents)))
     url = await server.start(bind, port)

@@ -33,12 +33,17 @@ def install(client: Writer) -> None:
         _ensure(client, "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for priority_class in _priority_classes():
         _ensure(client, PRIORITY_CLASSES, priority_class)
-    _ensure(client, "services", _service())
-    _ensure(client, "endpoints", _endpoints())
-    _ensure(client, "endpointslices.discovery.k8s.io", _endpoint_slice())
+    keep_service(client)
     _ensure(client, STORAGE_CLASSES, _storage_class())
     for plural, obj in default_objects():
         _ensure(client, plural, obj)
+
+
+def keep_service(client: Writer) -> None:
+    """The Service under which pods find the server: an API server looks after it all the time."""
+    _ensure(client, "services", _service())
+    _ensure(client, "endpoints", _endpoints())
+    _ensure(client, "endpointslices.discovery.k8s.io", _endpoint_slice())
 
 
 def _ensure(client: Writer, resource: str, obj: Json) -> None:

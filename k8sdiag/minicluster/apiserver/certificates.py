@@ -14,9 +14,10 @@ from pathlib import Path
 
 import trustme
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from k8sdiag.minicluster.folder import replace
@@ -33,6 +34,7 @@ SERVER_NAMES = (
     "10.96.0.1",
 )
 YEAR = 365.0 * 86400.0
+_USES = {"client auth": ExtendedKeyUsageOID.CLIENT_AUTH, "server auth": ExtendedKeyUsageOID.SERVER_AUTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class KeyPair:
 
     certificate: bytes
     key: bytes
+
+
+class SigningError(Exception):
+    """A request that is not to be signed."""
 
 
 class Authority:
@@ -76,30 +82,61 @@ class Authority:
         parts.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
         return self._sign(x509.Name(parts), now, ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
+    def for_request(self, request: bytes, now: float, seconds: float, usages: Iterable[str]) -> bytes:
+        """A certificate, PEM, for somebody's own key. Raises SigningError."""
+        try:
+            asked = x509.load_pem_x509_csr(request)
+            valid = asked.is_signature_valid
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise SigningError(f"the request cannot be read: {error}") from None
+        if not valid:
+            raise SigningError("the request is not signed with its own key")
+        names: list[x509.GeneralName] = []
+        for extension in asked.extensions:
+            if isinstance(extension.value, x509.SubjectAlternativeName):
+                names = [*extension.value]
+        uses = [use for name, use in _USES.items() if name in usages]
+        start = datetime.fromtimestamp(now, UTC)
+        life = (start - timedelta(minutes=5), start + timedelta(seconds=seconds))
+        made = self._certify(asked.subject, asked.public_key(), life, uses, names)
+        return made.public_bytes(serialization.Encoding.PEM)
+
     def _sign(
         self, subject: x509.Name, now: float, use: x509.ObjectIdentifier, names: list[x509.GeneralName]
     ) -> KeyPair:
         key = ec.generate_private_key(ec.SECP256R1())
         start = datetime.fromtimestamp(now, UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._certificate.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start - timedelta(hours=1))  # clocks differ
-            .not_valid_after(start + timedelta(seconds=YEAR))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
+        life = (start - timedelta(hours=1), start + timedelta(seconds=YEAR))  # clocks differ
+        certificate = self._certify(subject, key.public_key(), life, [use], names)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), private)
+
+    def _certify(
+        self,
+        subject: x509.Name,
+        key: CertificatePublicKeyTypes,
+        life: tuple[datetime, datetime],
+        uses: list[x509.ObjectIdentifier],
+        names: list[x509.GeneralName],
+    ) -> x509.Certificate:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._certificate.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(life[0])
+            .not_valid_after(life[1])
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+        if uses:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
 
 
 def expires(pair: KeyPair) -> float:

@@ -15,6 +15,7 @@ from k8sdiag.quantity import parse_duration
 
 _SHELLS = frozenset("sh bash ash dash /bin/sh /bin/bash /bin/ash /bin/dash".split())
 _SHELL_IMAGES = frozenset("busybox alpine debian ubuntu bash hello-world".split())  # end at once without a command
+TO_STDERR = frozenset((">&2", "1>&2", ">/dev/stderr"))
 _STATEMENT = regex(r"\s*(?:;|&&|\n)\s*")
 _STEP = 0.05  # what a command that does next to nothing takes
 _JOB = 2.0  # what an unknown program takes in a Job
@@ -78,5 +79,5 @@ def _program(words: list[str]) -> Run | None:
     if name == "false":
         return Run(_STEP, 1)
     if name == "echo" and not set(words).intersection((">", ">>", "|", "&")):
-        return Run(_STEP, 0, ((0.0, " ".join(words[1:])),))
+        return Run(_STEP, 0, ((0.0, " ".join(word for word in words[1:] if word not in TO_STDERR)),))
     return None

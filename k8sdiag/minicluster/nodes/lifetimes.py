@@ -6,7 +6,9 @@ to five minutes, and from the beginning again after a run of ten minutes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from k8sdiag.minicluster.nodes.commands import Run
 
@@ -14,6 +16,17 @@ _AT_ONCE = 0.5
 _FIRST_WAIT = 10.0
 _LONGEST_WAIT = 300.0
 _GOOD_RUN = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Somebody who was attached to a container ended it: when, and with which exit code."""
+
+    at: float
+    code: int = 0
+
+
+NOBODY: Mapping[str, Ending] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +63,10 @@ def life_at(run: Run, begin: float, policy: str, now: float) -> Life:
         if now < end + wait:
             return Life("waiting", start, end, restarts, last, end + wait, wait)
         start, restarts = end + wait, restarts + 1
+
+
+def ended_run(run: Run, begin: float, ending: Ending, policy: str) -> Run:
+    """The run of a container that somebody ended, where it is not started again; else it goes on."""
+    if policy == "Always" or (policy == "OnFailure" and ending.code):
+        return run
+    return replace(run, seconds=max(0.0, ending.at - begin), code=ending.code)

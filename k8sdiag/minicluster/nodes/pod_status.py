@@ -6,14 +6,14 @@ of a real cluster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from k8sdiag.clock import format_time
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.nodes.commands import Run, run_of
-from k8sdiag.minicluster.nodes.lifetimes import Life, life_at
+from k8sdiag.minicluster.nodes.lifetimes import NOBODY, Ending, Life, ended_run, life_at
 
 SANDBOX = 0.4  # until the pod has its network and the first container runs
 _NEXT = 0.3  # from one init container to the next
@@ -54,8 +54,9 @@ class Standing:
     until: float | None
 
 
-def standing(pod: Json, start: float, now: float) -> Standing:
-    """How the containers of a pod stand that its node began to start at `start`."""
+def standing(pod: Json, start: float, now: float, left: Mapping[str, Ending] = NOBODY) -> Standing:
+    """How the containers of a pod stand that its node began to start at `start`; `left` are those that somebody ended
+    from within."""
     spec = pod["spec"]
     policy = spec.get("restartPolicy", "Always")
     in_job = any(owner.get("kind") == "Job" for owner in pod["metadata"].get("ownerReferences") or ())
@@ -73,6 +74,8 @@ def standing(pod: Json, start: float, now: float) -> Standing:
             begin = None
     for container in spec["containers"]:
         run = run_of(container, in_job)
+        if begin is not None and container["name"] in left:
+            run = ended_run(run, begin, left[container["name"]], policy)
         life = life_at(run, begin, policy, now) if begin is not None and begin <= now else None
         found.append(Container(container, run, life))
     moments = [one.life.until for one in found if one.life and one.life.until is not None]
@@ -82,9 +85,9 @@ def standing(pod: Json, start: float, now: float) -> Standing:
     return Standing(tuple(found), now >= start + SANDBOX, min(moments, default=None))
 
 
-def stopped(pod: Json, start: float, now: float) -> Standing:
+def stopped(pod: Json, start: float, now: float, left: Mapping[str, Ending] = NOBODY) -> Standing:
     """The same pod when all of it was just stopped."""
-    held = standing(pod, start, now)
+    held = standing(pod, start, now, left)
     ended = tuple(
         replace(one, life=replace(one.life, state="ended", ended=now, until=None))
         if one.life is not None and one.life.state == "running"
@@ -134,8 +137,8 @@ def status_of(pod: Json, held: Standing, start: float, place: Place, now: float)
         status |= {"podIP": place.address, "podIPs": [{"ip": place.address}]}
     status["startTime"] = old.get("startTime") or format_time(start)
     if any(one.init for one in held.containers):
-        status["initContainerStatuses"] = [_container(pod, one, now) for one in held.containers if one.init]
-    status["containerStatuses"] = [_container(pod, one, now) for one in held.containers if not one.init]
+        status["initContainerStatuses"] = [container_status(pod, one, now) for one in held.containers if one.init]
+    status["containerStatuses"] = [container_status(pod, one, now) for one in held.containers if not one.init]
     for kept in ("qosClass", "nominatedNodeName", "ephemeralContainerStatuses", "resize", "message", "reason"):
         if old.get(kept):
             status[kept] = old[kept]
@@ -224,9 +227,10 @@ def image_id(image: str) -> str:
     return f"{name.rpartition(':')[0]}@sha256:{sha256(name.encode()).hexdigest()}"
 
 
-def _container(pod: Json, one: Container, now: float) -> Json:
+def container_status(pod: Json, one: Container, now: float) -> Json:
+    """What the node says of one container."""
     spec, life = one.spec, one.life
-    status: Json = {"name": spec["name"], "state": _state(pod, one), "lastState": {}}
+    status: Json = {"name": spec["name"], "state": state_of(pod, one), "lastState": {}}
     if life is not None and life.last is not None:
         status["lastState"] = {
             "terminated": _terminated(pod, one, *life.last, life.restarts - (life.state != "waiting"))
@@ -261,7 +265,7 @@ def _mount(mount: Json) -> Json:
     return shown
 
 
-def _state(pod: Json, one: Container) -> Json:
+def state_of(pod: Json, one: Container) -> Json:
     life = one.life
     if life is None:
         has_init = bool(pod["spec"].get("initContainers"))

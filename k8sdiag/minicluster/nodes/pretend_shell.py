@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from k8sdiag.clock import Clock
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.nodes.agent import STDERR, STDOUT, Closed, Command, Output
+from k8sdiag.minicluster.nodes.commands import TO_STDERR
 
-_SHELLS = frozenset(("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash"))
+SHELLS = frozenset(("sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash"))
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _ROOT = "bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp\nusr\nvar\n"
 
@@ -51,11 +52,11 @@ class Shell:
         }
 
     def knows(self, words: Sequence[str]) -> bool:
-        return bool(words) and (words[0] in _SHELLS or words[0].rsplit("/", 1)[-1] in self._commands)
+        return bool(words) and (words[0] in SHELLS or words[0].rsplit("/", 1)[-1] in self._commands)
 
     def run(self, words: Sequence[str]) -> Answer:
         """One command, or `sh -c` of several."""
-        if words[0] in _SHELLS:
+        if words[0] in SHELLS:
             return self.script(words[2]) if words[1:2] == ["-c"] and len(words) > 2 else Answer()
         return self._commands[words[0].rsplit("/", 1)[-1]](words[1:])
 
@@ -71,8 +72,10 @@ class Shell:
                 continue
             if words[0] == "exit":
                 return Answer(out, err, int(words[1]) if words[1:] and words[1].isdigit() else code)
-            words = [self._expand(word) for word in words]
+            to_stderr = bool(TO_STDERR.intersection(words))
+            words = [self._expand(word) for word in words if word not in TO_STDERR]
             one = self.run(words) if self.knows(words) else Answer("", f"sh: {words[0]}: not found\n", 127)
+            one = Answer("", one.err + one.out, one.code) if to_stderr else one
             out, err, code = out + one.out, err + one.err, one.code
         return Answer(out, err, code)
 

@@ -19,7 +19,9 @@ from k8sdiag.minicluster.controllers.node_ipam import node_addresses
 from k8sdiag.minicluster.events import Recorder
 from k8sdiag.minicluster.nodes import node_objects
 from k8sdiag.minicluster.nodes.agent import Agents
+from k8sdiag.minicluster.nodes.ephemeral import ephemerals
 from k8sdiag.minicluster.nodes.heartbeats import Heartbeats, pace_of
+from k8sdiag.minicluster.nodes.lifetimes import Ending
 from k8sdiag.minicluster.nodes.node_objects import Shape
 from k8sdiag.minicluster.nodes.pod_status import SANDBOX, Place, Standing, back_off, standing, status_of, stopped
 from k8sdiag.minicluster.nodes.stand_in_agent import FollowedLogs, StandInAgent
@@ -41,6 +43,7 @@ class _Pod:
     quiet: bool
     announced: dict[str, int] = field(default_factory=dict)
     killing: bool = False
+    left: dict[str, Ending] = field(default_factory=dict)
 
 
 class StandIn:
@@ -70,7 +73,7 @@ class StandIn:
         now = self._clock.now()
         self._nodes[name] = address
         self._names.append(name)
-        self._agents.add(name, StandInAgent(name, self._client, self._clock, self._logs))
+        self._agents.add(name, StandInAgent(name, self._client, self._clock, self._logs, self._leave))
         made = self._client.find("nodes", "", name)
         if made is None:
             fresh = node_objects.node(name, address, shape, now)
@@ -95,7 +98,7 @@ class StandIn:
     def resume(self, name: str) -> None:
         """The node comes back."""
         self._down.discard(name)
-        self._agents.add(name, StandInAgent(name, self._client, self._clock, self._logs))
+        self._agents.add(name, StandInAgent(name, self._client, self._clock, self._logs, self._leave))
         self.beat(name)
         for pod in self._client.on_node(name):
             self._queue.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
@@ -148,12 +151,27 @@ class StandIn:
             held = self._admit(key, pod, now)
             if held.quiet:  # straight to Running, in a moment
                 return SANDBOX
-        stands = standing(pod, held.start, now)
+        stands = standing(pod, held.start, now, held.left)
         if not held.quiet:
             self._tell(pod, stands, held)
         place = Place(self._nodes[node], held.address if stands.sandbox else "")
-        self._write(pod, status_of(pod, stands, held.start, place, now))
-        return None if stands.until is None else max(0.001, stands.until - now)
+        status, until = status_of(pod, stands, held.start, place, now), stands.until
+        if pod["spec"].get("ephemeralContainers") and status["phase"] == "Running":
+            extra = ephemerals(pod, now, held.left)
+            status["ephemeralContainerStatuses"] = [*extra.statuses]
+            until = min((at for at in (until, extra.until) if at is not None), default=None)
+            for container in extra.fresh:
+                self._begun(pod, container, "ephemeralContainers")
+        self._write(pod, status)
+        return None if until is None else max(0.001, until - now)
+
+    def _leave(self, pod: Json, container: str, code: int) -> None:
+        """Somebody who is attached to a container ended it from within."""
+        key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        held = self._pods.get(key)
+        if held is not None and held.uid == pod["metadata"]["uid"]:
+            held.left[container] = Ending(self._clock.now(), code)
+            self._queue.add(key)
 
     def _admit(self, key: Key, pod: Json, now: float) -> _Pod:
         """A pod that the node has not seen before, or had before the lab was started again."""
@@ -190,15 +208,21 @@ class StandIn:
             name, starts = one.spec["name"], one.life.restarts + 1
             path = f"spec.{'initContainers' if one.init else 'containers'}{{{name}}}"
             for _ in range(held.announced.get(name, 0), min(starts, held.announced.get(name, 0) + 3)):
-                pulled = f'Container image "{one.spec.get("image", "")}" already present on machine'
-                recorder.event(pod, "Normal", "Pulled", pulled, field_path=path)
-                recorder.event(pod, "Normal", "Created", f"Created container: {name}", field_path=path)
-                recorder.event(pod, "Normal", "Started", f"Started container {name}", field_path=path)
+                self._begun(pod, one.spec, "initContainers" if one.init else "containers")
             held.announced[name] = max(starts, held.announced.get(name, 0))
             if one.life.state == "waiting" and one.life.wait >= 10:
                 called = back_off(pod, name, 10).partition(" pod=")[2]
                 text = f"Back-off restarting failed container {name} in pod {called}"
                 recorder.event(pod, "Warning", "BackOff", text, field_path=path)
+
+    def _begun(self, pod: Json, container: Json, part: str) -> None:
+        name = container["name"]
+        path = f"spec.{part}{{{name}}}"
+        recorder = self._recorder(pod["spec"]["nodeName"])
+        pulled = f'Container image "{container.get("image", "")}" already present on machine'
+        recorder.event(pod, "Normal", "Pulled", pulled, field_path=path)
+        recorder.event(pod, "Normal", "Created", f"Created container: {name}", field_path=path)
+        recorder.event(pod, "Normal", "Started", f"Started container {name}", field_path=path)
 
     def _delete(self, key: Key, pod: Json, now: float) -> float | None:
         """A graceful end: the containers stop, the last status is written, the pod goes for good."""
@@ -212,7 +236,7 @@ class StandIn:
                 held.killing = True
                 self._kill(pod, held, now)
                 return min(_STOP, grace)
-            stands = stopped(pod, held.start, now)
+            stands = stopped(pod, held.start, now, held.left)
             ran = any(one.life is not None for one in stands.containers)
             if ran and not held.quiet and asked - grace <= now:
                 place = Place(self._nodes[pod["spec"]["nodeName"]], "")
@@ -228,7 +252,7 @@ class StandIn:
     def _kill(self, pod: Json, held: _Pod, now: float) -> None:
         if held.quiet:
             return
-        for one in standing(pod, held.start, now).containers:
+        for one in standing(pod, held.start, now, held.left).containers:
             if one.life is not None and one.life.state == "running":
                 path = f"spec.{'initContainers' if one.init else 'containers'}{{{one.spec['name']}}}"
                 text = f"Stopping container {one.spec['name']}"

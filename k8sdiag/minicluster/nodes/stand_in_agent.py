@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from hashlib import md5
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import md5, sha256
 
 import orjson
 
@@ -26,7 +26,7 @@ from k8sdiag.minicluster.nodes.agent import (
 from k8sdiag.minicluster.nodes.commands import Run, run_of
 from k8sdiag.minicluster.nodes.log_lines import ContainerLog, serve
 from k8sdiag.minicluster.nodes.pod_status import containers_of
-from k8sdiag.minicluster.nodes.pretend_shell import Echo, Shell, Terminal, tell
+from k8sdiag.minicluster.nodes.pretend_shell import SHELLS, Echo, Shell, Terminal, tell
 from k8sdiag.quantity import parse_quantity
 
 # A pod's annotations say what it is to use, so that `kubectl top` and the autoscaler have something to see.
@@ -80,8 +80,11 @@ class FollowedLogs:
 class StandInAgent:
     """One stand-in node (an Agent)."""
 
-    def __init__(self, node: str, client: Client, clock: Clock, logs: FollowedLogs) -> None:
+    def __init__(
+        self, node: str, client: Client, clock: Clock, logs: FollowedLogs, leave: Callable[[Json, str, int], None]
+    ) -> None:
         self._node, self._client, self._clock, self._logs = node, client, clock, logs
+        self._leave = leave
 
     def logs(self, pod: Json, container: str, options: LogOptions, output: Output) -> Input:
         status = _status(pod, container)
@@ -111,11 +114,14 @@ class StandInAgent:
         shell = Shell(pod, _spec(pod, container), self._clock)
         if not shell.knows(words):
             what = words[0] if words else ""
+            missing = f'exec: "{what}": executable file not found in $PATH'
+            if "/" in what:
+                missing = f'exec: "{what}": stat {what}: no such file or directory'
+            run = sha256(f"{pod['metadata']['uid']}/{container}/{what}".encode()).hexdigest()
             output.end(
                 126,
-                "error executing command in container: failed to exec in container: failed to start exec: OCI runtime"
-                f' exec failed: exec failed: unable to start container process: exec: "{what}": executable file not'
-                " found in $PATH: unknown",
+                f'error executing command in container: failed to exec in container: failed to start exec "{run}":'
+                f" OCI runtime exec failed: exec failed: unable to start container process: {missing}: unknown",
             )
             return Closed()
         if command.stdin and len(words) == 1 and words[0].rsplit("/", 1)[-1] in ("sh", "bash", "ash"):
@@ -127,8 +133,17 @@ class StandInAgent:
         output.end(answer.code)
         return Closed()
 
-    def attach(self, pod: Json, container: str, command: Command, output: Output) -> Input:  # noqa: ARG002
-        """The container's output from now on; what is typed goes nowhere."""
+    def attach(self, pod: Json, container: str, command: Command, output: Output) -> Input:
+        """The container's output from now on; what is typed reaches a shell or a `cat` that waits for it, and when that
+        ends the container does."""
+        spec = _spec(pod, container)
+        if command.stdin and spec.get("stdin"):
+            words = [*(spec.get("command") or ()), *(spec.get("args") or ())]
+            watched = _Leaving(output, lambda code: self._leave(pod, container, code))
+            if words == ["cat"]:
+                return Echo(watched)
+            if words[1:] in ([], ["-i"], ["-l"], ["-il"]) and (not words or words[0] in SHELLS):
+                return Terminal(Shell(pod, spec, self._clock), command, watched)
         return self.logs(pod, container, LogOptions(follow=True, since=self._clock.now()), output)
 
     def forward(self, pod: Json, port: int, output: Output) -> Input:
@@ -195,6 +210,20 @@ class StandInAgent:
         )
 
 
+class _Leaving:
+    """The output of what somebody is attached to: its end is the container's end, and no failure of the attaching."""
+
+    def __init__(self, output: Output, leave: Callable[[int], None]) -> None:
+        self._output, self._leave = output, leave
+
+    def write(self, stream: int, data: bytes) -> None:
+        self._output.write(stream, data)
+
+    def end(self, code: int = 0, message: str = "") -> None:
+        self._leave(code)
+        self._output.end(0, message)
+
+
 class _Website(Closed):
     """What listens on a forwarded port: something that answers every HTTP request with the pod's name."""
 
@@ -235,7 +264,7 @@ def _status(pod: Json, container: str) -> Json:
 def _log_of(container: Json, pod: Json) -> Run:
     """What a container writes: its echoes; a server says that it has started."""
     run = run_of(container, any(owner.get("kind") == "Job" for owner in pod["metadata"].get("ownerReferences") or ()))
-    if run.lines or run.seconds is not None:
+    if run.lines or run.seconds is not None or container.get("stdin"):
         return run
     return Run(None, 0, ((0.0, f"{container.get('name')}: started"),))
 

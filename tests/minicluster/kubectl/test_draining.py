@@ -77,7 +77,7 @@ def test_what_stands_in_the_way_is_named(here: Kubectl, namespace: str, lab: Lab
 
 
 @pytest.mark.slow
-@shows("kubectl drain with a PodDisruptionBudget in the way", "kubectl drain --timeout")
+@shows("kubectl drain NODE", "kubectl drain --timeout")
 def test_a_budget_holds_a_drain_up_until_it_is_gone(here: Kubectl, namespace: str) -> None:
     here("create", "deployment", "web", "--image=nginx")
     here("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=1")

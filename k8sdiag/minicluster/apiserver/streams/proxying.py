@@ -67,7 +67,7 @@ def _target(text: str) -> tuple[str, str]:
 
 
 def _rest(http_request: BaseRequest, request: Request) -> str:
-    """What of the path is for the other side: behind /api/v1/[namespaces/X/]pods/NAME/proxy. Often a name is `proxy`."""
+    """What of the path is for the other side: behind /api/v1/[namespaces/X/]pods/NAME/proxy. A name may be `proxy`."""
     parts = http_request.raw_path.partition("?")[0].split("/")[8 if request.namespace else 6 :]
     return "/" + "/".join(parts) if parts else ""
 
@@ -147,7 +147,7 @@ def _response(answer: bytes, method: str) -> web.Response:
         parsed.begin()
         body = parsed.read()
     except (http.client.HTTPException, ValueError, OSError):
-        raise errors.unavailable(f"error trying to reach service: malformed HTTP response") from None
+        raise errors.unavailable("error trying to reach service: malformed HTTP response") from None
     headers = {key: value for key, value in parsed.getheaders() if key.lower() not in _HOP}
     return web.Response(status=parsed.status, body=body, headers=headers)
 
