@@ -13,7 +13,7 @@ BASE = "k8sdiag.minicluster"
 
 # What scheduler, controllers and nodes may know of the rest.
 FOR_COMPONENTS = (
-    *("client", "loop", "kinds", "events", "amounts", "cron", "metrics", "controllers", "nodes.agent"),
+    *("client", "loop", "kinds", "events", "amounts", "cron", "metrics", "controllers", "tolerations", "nodes.agent"),
     *("apiserver.errors", "apiserver.request", "apiserver.quantities"),
 )
 # As in Kubernetes: daemon sets ask the scheduler's own filters, and quotas are counted by admission's own figures.

@@ -7,6 +7,7 @@ from k8sdiag.clock import format_time, parse_time
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.controllers import Context
+from k8sdiag.minicluster.tolerations import tolerates
 
 NAME = "taint-eviction-controller"
 
@@ -116,14 +117,3 @@ def _patience(taints: list[Json], tolerations: list[Json]) -> float | None:
             max(0.0, float(one["tolerationSeconds"])) for one in able if one.get("tolerationSeconds") is not None
         ]
     return min(limits, default=None)
-
-
-def tolerates(toleration: Json, taint: Json) -> bool:
-    """api/core/v1 Toleration.ToleratesTaint."""
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    if toleration.get("operator") == "Exists":
-        return True
-    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")

@@ -1,6 +1,6 @@
 """Taints, tolerations and cordoned nodes.
 
-plugins/tainttoleration/taint_toleration.go, plugins/nodeunschedulable/node_unschedulable.go, api/core/v1/toleration.go.
+plugins/tainttoleration/taint_toleration.go, plugins/nodeunschedulable/node_unschedulable.go.
 """
 
 from __future__ import annotations
@@ -13,22 +13,12 @@ from k8sdiag.minicluster.scheduler.nodes import NodeInfo
 from k8sdiag.minicluster.scheduler.plugin import Filter, World
 from k8sdiag.minicluster.scheduler.pods import PodInfo
 from k8sdiag.minicluster.scheduler.status import Status, unresolvable
+from k8sdiag.minicluster.tolerations import tolerates
 
 TAINTS = "TaintToleration"
 CORDON = "NodeUnschedulable"
 _CORDON_TAINT: Json = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _CORDONED = unresolvable(CORDON, "node(s) were unschedulable")
-
-
-def tolerates(toleration: Json, taint: Json) -> bool:
-    effect, key = toleration.get("effect"), toleration.get("key")
-    if effect and effect != taint.get("effect"):
-        return False
-    if key and key != taint.get("key"):
-        return False
-    if toleration.get("operator") == "Exists":
-        return True
-    return bool(key) and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
 def tolerated(tolerations: Iterable[Json], taint: Json) -> bool:
