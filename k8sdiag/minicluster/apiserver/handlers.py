@@ -44,11 +44,10 @@ class Handlers:
         """Raises ApiError where it refuses, and NeedsWebhook where a webhook must be asked first: ask, and handle the
         request again with all answers so far."""
         answer = self.subresources.handle(self.backend, request, answers)
-        if answer is not None:
-            return answer
-        handler = _VERBS.get(request.verb)
-        if handler is None:
-            raise errors.method_not_allowed(request.resource, request.verb)
-        answer = handler(self.backend, request, answers)
+        if answer is None:
+            handler = _VERBS.get(request.verb)
+            if handler is None:
+                raise errors.method_not_allowed(request.resource, request.verb)
+            answer = handler(self.backend, request, answers)
         answer.warnings += deprecation(request.resource)
         return answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from k8sdiag.minicluster.apiserver import binding, eviction, scaling, token_requests
+from k8sdiag.minicluster.apiserver import binding, components, eviction, scaling, token_requests
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.minicluster.apiserver.token_requests import Issuer
@@ -18,6 +18,8 @@ Handler = Callable[[Backend, Request, Answers], Answer]
 
 _HANDLERS: Mapping[tuple[str, str, str], Handler] = {
     ("bindings", "", "create"): binding.create,
+    ("componentstatuses", "", "get"): components.get,
+    ("componentstatuses", "", "list"): components.list_objects,
     ("pods", "binding", "create"): binding.create,
     ("pods", "eviction", "create"): eviction.create,
 }
