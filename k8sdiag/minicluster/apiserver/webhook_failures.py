@@ -1,5 +1,5 @@
-"""What goes wrong on the way to a webhook, in the words of Go's net/http and crypto/tls, as refusals and events of a real
-cluster state it. Both callers, the one that waits and the one that awaits, say it alike."""
+"""What goes wrong on the way to a webhook, in the words of Go's net/http and crypto/tls, as a real cluster states it in
+refusals and events. Both callers, the one that waits and the one that awaits, say it alike."""
 
 from __future__ import annotations
 
