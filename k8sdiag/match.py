@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from k8sdiag.needles import might_match, needles
 from k8sdiag.quantity import parse_duration, parse_quantity
 
 Spec = list[Any]
@@ -75,7 +76,7 @@ def _compile_regex(value: str) -> Spec:
         re.compile(value[1:end])
     except re.error as problem:
         raise MatchError(f"{value!r}: {problem}") from None
-    return ["re", value[1:end], flags]
+    return ["re", value[1:end], flags, needles(value[1:end], flags)]
 
 
 def groups_of(spec: Spec) -> set[str]:
@@ -126,7 +127,7 @@ def holds(spec: Spec, value: object) -> Hit | None:
         return PLAIN if _equal(spec[1], value) else None
     if operator == "cmp":
         return PLAIN if _compare(spec[1], value, spec[2]) else None
-    return _search(spec[1], spec[2], value)
+    return _search(spec[1], spec[2], spec[3], value)
 
 
 def _empty(value: object) -> bool:
@@ -154,13 +155,15 @@ def _compare(operator: str, value: object, bound: float) -> bool:
     return number < bound if operator == "<" else number <= bound
 
 
-def _search(pattern: str, flags: str, value: object) -> Hit | None:
+def _search(pattern: str, flags: str, words: list[str], value: object) -> Hit | None:
     if not isinstance(value, str):
         if value is None or isinstance(value, bool):
             return None
         value = str(value)
     if len(value) > MAX_LINE and "\n" not in value:
         value = value[:MAX_LINE]  # what is found in a message stands at its beginning; no expression may take for ever
+    if words and not might_match(words, flags, value):
+        return None
     found = _regex(pattern, flags).search(value)
     if not found:
         return None

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "columns",
             "harmless",
             "nearness",
+            "needles",
             "kinds",
             "selectors",
             "evidence",
