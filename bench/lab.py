@@ -11,6 +11,7 @@ import json
 import os
 import re
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,6 @@ from bench._lab_client import Connection, Door, Watching, count, door, post_all,
 NODES, PODS, WATCHES, WRITES = 5_000, 10_000, 1_000, 200
 READY, REGISTERED, SCHEDULED, LISTED = 1.5, 20.0, 60.0, 2.0
 STARTS = 5
-PORT = "26444"
 PODS_PATH = "/api/v1/namespaces/default/pods"
 MAPS_PATH = "/api/v1/namespaces/default/configmaps"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -49,6 +49,8 @@ class Lab:
     """A lab in a folder of its own, pinned to the first core."""
 
     def __init__(self, home: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = str(free.getsockname()[1])
         self.folder = home / "k8sdiag" / "labs" / "bench"
         self._environ = {**os.environ, "XDG_STATE_HOME": str(home), "K8SDIAG_LAB": "bench"}
         # Byte code is kept, as it is wherever a package is installed: ours is not to be compiled for each run.
@@ -60,7 +62,7 @@ class Lab:
         os.sched_setaffinity(0, set(ALL_CORES[:1]))  # what is started inherits it
         try:
             begin = time.perf_counter()
-            self._run("up", "--port", PORT, *words)
+            self._run("up", "--port", self._port, *words)
             return time.perf_counter() - begin
         finally:
             os.sched_setaffinity(0, set(cores))

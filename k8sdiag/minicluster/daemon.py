@@ -18,6 +18,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from k8sdiag.clock import SystemClock
+from k8sdiag.minicluster import collector
 from k8sdiag.minicluster.apiserver.durable import StorageUnusableError
 from k8sdiag.minicluster.cluster import MiniCluster
 from k8sdiag.minicluster.folder import Folder, replace
@@ -36,7 +37,7 @@ def run(
 ) -> int:
     """Run the lab of a folder until it is told to end; the exit code. `ready` is told the URL, `failed` why there
     is none."""
-    gc.enable()  # the command line does without; a lab lives long
+    gc.disable()  # see collector.py
     held = folder.hold()
     if held is None:
         failed(f"the lab {folder.name!r} runs already")
@@ -68,9 +69,7 @@ async def _run(folder: Folder, port: int, bind: str, nodes: int, ready: Callable
         async with hosting(cluster, folder.keys, bind, port) as hosted:
             replace(folder.kubeconfig, hosted.kubeconfig.encode())
             folder.write_settings({"pid": os.getpid(), "url": hosted.url, "port": port, "bind": bind, "nodes": nodes})
-            # What is here now stays: the collector need not look at it again and again.
-            gc.collect()
-            gc.freeze()
+            collector.tame(cluster.loop)
             LOG.info("ready at %s", hosted.url)
             ready(hosted.url)
             await ending.wait()
