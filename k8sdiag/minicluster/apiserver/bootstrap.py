@@ -10,6 +10,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.admission.default_storage_class import CLASSES as STORAGE_CLASSES
 from k8sdiag.minicluster.apiserver.admission.priority import CLASSES as PRIORITY_CLASSES
 from k8sdiag.minicluster.apiserver.bootstrap_rbac import default_objects
+from k8sdiag.minicluster.apiserver.errors import ApiError
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 SERVICE_ADDRESS = "10.96.0.1"
@@ -28,13 +29,14 @@ class Writer(Protocol):
 
 
 def install(client: Writer) -> None:
-    """Make what is not there yet."""
+    """Make what is not there yet. The storage class is no part of a server: who has deleted it does not get it back."""
+    if client.find("namespaces", "", NAMESPACES[-1]) is None:
+        _ensure(client, STORAGE_CLASSES, _storage_class())
     for name in NAMESPACES:
         _ensure(client, "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for priority_class in _priority_classes():
         _ensure(client, PRIORITY_CLASSES, priority_class)
     keep_service(client)
-    _ensure(client, STORAGE_CLASSES, _storage_class())
     for plural, obj in default_objects():
         _ensure(client, plural, obj)
 
@@ -48,8 +50,12 @@ def keep_service(client: Writer) -> None:
 
 def _ensure(client: Writer, resource: str, obj: Json) -> None:
     meta = obj["metadata"]
-    if client.find(resource, meta.get("namespace", ""), meta["name"]) is None:
+    if client.find(resource, meta.get("namespace", ""), meta["name"]) is not None:
+        return
+    try:
         client.create(resource, obj)
+    except ApiError:
+        return  # a webhook, a quota or whoever took its address is in the way: no reason not to serve
 
 
 _NODE_CRITICAL = "Used for system critical pods that must not be moved from their current node."
