@@ -99,7 +99,8 @@ class Wire:
             if self._tls is None:
                 return sock
             sock.settimeout(max(due - monotonic(), 0.001))
-            return self._tls.wrap_socket(sock, server_hostname=self._server_name or self._name, session=self._session)
+            wanted = self._server_name or name
+            return self._tls.wrap_socket(sock, server_hostname=wanted, session=self._session)
         except BaseException:
             sock.close()
             raise
