@@ -19,7 +19,9 @@ def check_configuration(node: Type, config: Json) -> None:
     if not found:
         return
     meta = config.get("metadata") or {}
-    group_version, kind = config.get("apiVersion", ""), config.get("kind", "")
+    kind, group_version = config.get("kind", ""), str(config.get("apiVersion", ""))
+    if "/" not in group_version:
+        group_version = f"/{group_version}"  # the core group's name is empty
     about = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {group_version}, Kind={kind}"
     shown = found[0] if len(found) == 1 else "errors:\n" + "\n".join(f"  {line}" for line in found)
     raise errors.ApiError(500, "", f"failed to create typed patch object ({about}): {shown}")

@@ -199,6 +199,9 @@ def test_what_does_not_fit_the_type() -> None:
         500,
         "failed to create typed patch object (n/web; apps/v1, Kind=Deployment): .foo: field not declared in schema",
     )
+    core = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "foo": 1}
+    with pytest.raises(ApiError, match=r"\(n/a; /v1, Kind=ConfigMap\): \.foo: field not declared in schema$"):
+        apply(CONFIG_MAP, None, core, KUBECTL, 0.0)
     twice = deployment(1)
     twice["spec"]["template"]["spec"]["containers"] *= 2
     with pytest.raises(ApiError, match=r"containers: duplicate entries for key \[name=\"web\"\]"):
