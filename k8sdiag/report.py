@@ -19,20 +19,20 @@ MAX_PROOFS = 14
 
 def finding_of(fired: Fired, affects: list[Ref], snapshot: Snapshot, language: str = "en") -> Finding:
     """The finding of one fired playbook, in one language (English where it has no other)."""
-    playbook, values = fired.playbook, values_of(fired)
+    playbook, words, values = fired.playbook, fired.playbook.words, values_of(fired)
     subject = next(match.fact.ref for match in fired.matches if match.condition.name == playbook.subject)
     return Finding(
         rule=playbook.id,
-        title=fill(_in(playbook.title, language), values),
+        title=fill(_in(words.title, language), values),
         severity=playbook.severity,
         confidence=_confidence(fired, snapshot),
         subject=subject,
-        symptom=_sentence(fill(_in(playbook.symptom, language), values)),
-        cause=_sentence(fill(_in(playbook.cause, language), values)),
+        symptom=_sentence(fill(_in(words.symptom, language), values)),
+        cause=_sentence(fill(_in(words.cause, language), values)),
         evidence=tuple(_proofs(fired)),
         fixes=_fixes(fired, values, language),
-        verify=fill(_in(playbook.verify, language), values),
-        links=tuple(playbook.links),
+        verify=fill(_in(words.verify, language), values),
+        links=tuple(words.links),
         group=fill(playbook.group, values) if playbook.group else "",
         affects=tuple(affects),
     )
@@ -77,7 +77,7 @@ def _offered(fix: FixText, fired: Fired) -> bool:
 
 def _fixes(fired: Fired, values: dict[str, Any], language: str) -> tuple[Fix, ...]:
     """The fixes that are offered. One whose commands all do not suit the object goes, unless it is the last."""
-    offered = [fix for fix in fired.playbook.fixes if _offered(fix, fired)]
+    offered = [fix for fix in fired.playbook.words.fixes if _offered(fix, fired)]
     made = [(fix, _fix(fix, values, language)) for fix in offered]
     kept = [done for fix, done in made if done.commands or not fix.commands]
     return tuple(kept or [done for _, done in made])

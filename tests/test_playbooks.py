@@ -85,7 +85,7 @@ def test_a_users_playbook_replaces_a_bundled_one(tmp_path: Path) -> None:
     text = GOOD.replace("id: mine", "id: oom-killed").replace("en: Title", "en: Ours")
     folder = folder_with(tmp_path, text, "oom-killed.yaml")
     found = {item.id: item for item in load([folder])}
-    assert found["oom-killed"].title["en"] == "Ours"
+    assert found["oom-killed"].words.title["en"] == "Ours"
     assert len(found) == len(BUNDLED)
 
 
@@ -97,7 +97,7 @@ def test_compiled_once_and_again_when_a_file_changes(tmp_path: Path, monkeypatch
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (folder / "mine.yaml").write_text(GOOD.replace("en: Title", "en: Another title"))
-    assert load_folder(folder)[0].title["en"] == "Another title"
+    assert load_folder(folder)[0].words.title["en"] == "Another title"
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b'{"version": "0.1.0", "stamp": "x"}'])
@@ -120,13 +120,13 @@ def test_a_home_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("playbook", BUNDLED, ids=lambda item: item.id)
 def test_bundled(playbook: Playbook) -> None:
-    assert playbook.symptom["en"], "says what is seen"
-    assert playbook.fixes, "says how to mend it"
-    assert playbook.verify["en"], "says how one knows it is mended"
+    assert playbook.words.symptom["en"], "says what is seen"
+    assert playbook.words.fixes, "says how to mend it"
+    assert playbook.words.verify["en"], "says how one knows it is mended"
     assert playbook.modes, "says which modes of the catalogue it is about"
-    for text in (playbook.title["en"], playbook.cause["en"]):
+    for text in (playbook.words.title["en"], playbook.words.cause["en"]):
         assert "\n" not in text
-    for fix in playbook.fixes:
+    for fix in playbook.words.fixes:
         for command in fix.commands:
             assert not re.search(r"\S\.$", command), "commands are ready to paste"
 
@@ -143,11 +143,11 @@ def test_optional_parts_hide_empty_values() -> None:
     """A value that an optional fact would give stands in [[ ]], or the sentence has a hole."""
     for playbook in BUNDLED:
         optional = {condition.name for condition in playbook.when if condition.optional}
-        for text in (playbook.title["en"], playbook.symptom["en"], playbook.cause["en"]):
+        for text in (playbook.words.title["en"], playbook.words.symptom["en"], playbook.words.cause["en"]):
             bare = re.sub(r"\[\[.*?\]\]", "", text, flags=re.DOTALL)
             for name in re.findall(r"\{([a-z]\w*)\.", bare):
                 assert name not in optional, f"{playbook.id}: {{{name}.…}} may be empty: put it in [[ ]]"
-        assert "[[" not in fill(playbook.cause["en"], {})
+        assert "[[" not in fill(playbook.words.cause["en"], {})
 
 
 def test_no_named_group_hides_a_field_that_the_texts_use() -> None:
@@ -157,8 +157,14 @@ def test_no_named_group_hides_a_field_that_the_texts_use() -> None:
 
     for item in BUNDLED:
         groups = set().union(*(groups_of(spec) for condition in item.when for _, spec in condition.fields))
-        texts = [item.group, *item.title.values(), *item.symptom.values(), *item.cause.values(), *item.verify.values()]
-        for fix in item.fixes:
+        texts = [
+            item.group,
+            *item.words.title.values(),
+            *item.words.symptom.values(),
+            *item.words.cause.values(),
+            *item.words.verify.values(),
+        ]
+        for fix in item.words.fixes:
             texts += [*fix.title.values(), *fix.risk.values(), fix.patch, *fix.commands]
         hidden = groups & set(declared_fields()[item.when[0].kind])
         used = {name for name in hidden if any(f"{{{name}}}" in text for text in texts)}
@@ -175,7 +181,7 @@ def test_every_playbook_is_yaml_to_every_reader() -> None:
 
 def test_commands_of_ours_are_commands_there_are() -> None:
     for playbook in BUNDLED:
-        for fix in playbook.fixes:
+        for fix in playbook.words.fixes:
             for command in fix.commands:
                 if command.startswith("k8sdiag "):
                     assert command.split()[1] in ("pod", "check", "scan"), f"{playbook.id}: {command}"

@@ -107,8 +107,8 @@ def test_texts_are_whole(name: str) -> None:
 @pytest.mark.parametrize("rule", sorted(playbook.id for playbook in PLAYBOOKS))
 def test_template_is_balanced(rule: str) -> None:
     playbook = next(playbook for playbook in PLAYBOOKS if playbook.id == rule)
-    texts = [playbook.title, playbook.symptom, playbook.cause, playbook.verify]
-    texts += [text for fix in playbook.fixes for text in (fix.title, fix.risk)]
+    texts = [playbook.words.title, playbook.words.symptom, playbook.words.cause, playbook.words.verify]
+    texts += [text for fix in playbook.words.fixes for text in (fix.title, fix.risk)]
     for text in texts:
         for language in text.values():
             assert not unbalanced(PLACEHOLDER.sub("x", language)), language

@@ -19,7 +19,7 @@ def list_playbooks(playbooks: Playbooks = None) -> None:
     from k8sdiag.cli.sources import load_playbooks
 
     for playbook in sorted(load_playbooks(playbooks or []), key=lambda item: (item.area, item.id)):
-        print(f"{playbook.area + '/' + playbook.id:<52} {playbook.severity:<9} {playbook.title['en']}")
+        print(f"{playbook.area + '/' + playbook.id:<52} {playbook.severity:<9} {playbook.words.title['en']}")
 
 
 @app.command()

@@ -35,6 +35,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ from k8sdiag import __version__
 from k8sdiag.facts import declared_fields, declared_keys
 from k8sdiag.match import Spec
 
-_FORMAT = "2"  # of compiled playbooks; another makes kept ones useless
+_FORMAT = "3"  # of compiled playbooks; another makes kept ones useless
 _KEPT = 8  # compiled folders; the oldest go
 LEVELS = ("symptom", "class", "cause")
 PLACEHOLDER = re.compile(r"\{([a-z_A-Z][\w.]*)\}")
@@ -80,8 +81,20 @@ class FixText:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What a rule says once it holds."""
+
+    title: Text
+    symptom: Text
+    cause: Text
+    verify: Text
+    fixes: list[FixText]
+    links: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Playbook:
-    """One rule, compiled."""
+    """One rule, compiled. Its words stay JSON until they are asked for: of hundreds of rules, a few hold."""
 
     id: str
     area: str
@@ -91,15 +104,14 @@ class Playbook:
     modes: list[str]
     when: list[Condition]
     unless: list[Condition]
-    title: Text
-    symptom: Text
-    cause: Text
-    verify: Text
-    fixes: list[FixText]
     supersedes: list[str]
     group: str
-    links: list[str]
     subject: str
+    said: str
+
+    @property
+    def words(self) -> Words:
+        return _words(self.said)
 
 
 def bundled_folder() -> Path:
@@ -217,9 +229,19 @@ def _write_compiled(path: Path, stamp: str, playbooks: list[Playbook]) -> None:
 def _revive(item: dict[str, Any]) -> Playbook:
     for condition in (*item["when"], *item["unless"]):
         condition["fields"] = [tuple(field) for field in condition["fields"]]  # JSON knows no tuples
-    for fix in item["fixes"]:
-        fix["when"] = [tuple(field) for field in fix["when"]]
     item["when"] = [Condition(**condition) for condition in item["when"]]
     item["unless"] = [Condition(**condition) for condition in item["unless"]]
-    item["fixes"] = [FixText(**fix) for fix in item["fixes"]]
     return Playbook(**item)
+
+
+def said(words: Words) -> str:
+    """Words as a Playbook keeps them."""
+    return orjson.dumps(asdict(words)).decode()
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> Words:
+    item = orjson.loads(text)
+    for fix in item["fixes"]:
+        fix["when"] = [tuple(field) for field in fix["when"]]  # JSON knows no tuples
+    return Words(**{**item, "fixes": [FixText(**fix) for fix in item["fixes"]]})

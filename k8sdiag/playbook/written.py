@@ -10,7 +10,7 @@ from typing import Any
 from k8sdiag.facts import declared_fields, declared_keys
 from k8sdiag.finding import SEVERITIES
 from k8sdiag.match import MatchError, Spec, compile_spec, groups_of
-from k8sdiag.playbook import LEVELS, PLACEHOLDER, Condition, FixText, Playbook, PlaybookError, Text
+from k8sdiag.playbook import LEVELS, PLACEHOLDER, Condition, FixText, Playbook, PlaybookError, Text, Words, said
 from k8sdiag.yaml_lines import read_yaml
 
 _LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
@@ -67,18 +67,23 @@ class _Reader:
             modes=self.words(value.get("modes"), ("modes",)),
             when=when,
             unless=self.conditions(value.get("unless") or [], "unless"),
+            supersedes=self.words(value.get("supersedes"), ("supersedes",)),
+            group=str(value.get("group") or ""),
+            subject=str(value.get("subject") or when[0].name),
+            said=said(self.said(value, when[0].kind)),
+        )
+        self.check_names(playbook)
+        return playbook
+
+    def said(self, value: dict[str, Any], anchor: str) -> Words:
+        return Words(
             title=self.text(value["title"], ("title",)),
             symptom=self.text(value.get("symptom") or {"en": ""}, ("symptom",)),
             cause=self.text(value["cause"], ("cause",)),
             verify=self.text(value.get("verify") or {"en": ""}, ("verify",)),
-            fixes=self.fixes(value["fixes"], when[0].kind),
-            supersedes=self.words(value.get("supersedes"), ("supersedes",)),
-            group=str(value.get("group") or ""),
+            fixes=self.fixes(value["fixes"], anchor),
             links=self.words(value.get("links"), ("links",)),
-            subject=str(value.get("subject") or when[0].name),
         )
-        self.check_names(playbook)
-        return playbook
 
     def conditions(self, value: object, key: str) -> list[Condition]:
         if not isinstance(value, list):
@@ -179,10 +184,10 @@ class _Reader:
 
 def _templates(playbook: Playbook) -> Iterator[tuple[tuple[Any, ...], str]]:
     for key in _TEXTS:
-        for text in getattr(playbook, key).values():
+        for text in getattr(playbook.words, key).values():
             yield (key,), text
     yield ("group",), playbook.group
-    for index, fix in enumerate(playbook.fixes):
+    for index, fix in enumerate(playbook.words.fixes):
         for key, texts in (("title", fix.title.values()), ("risk", fix.risk.values()), ("patch", [fix.patch])):
             for text in texts:
                 yield ("fixes", index, key), text

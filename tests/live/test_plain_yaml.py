@@ -44,8 +44,8 @@ def test_a_kubeconfig_is_plain() -> None:
 
 KEYS = st.sampled_from("name user cluster clusters token on y server apiVersion".split())
 TEXTS = st.sampled_from(
-    "v1 true yes null 12 https://a:1/b a x: - {} [] 'q' 0x1 e1 0b1 1e5 12ab 0o7 1_0 09a 2026-11-22 ~ = é Ab+/= inf .inf |"
-    " &a *a !a NO True".split()
+    "v1 true yes null 12 https://a:1/b a x: - {} [] 'q' 0x1 e1 0b1 1e5 12ab 0o7 1_0 09a 2026-11-22 ~ = é Ab+/= inf .inf"
+    " | &a *a !a NO True".split()
 ) | st.sampled_from(["", "a: b", "a #b", '"q: r"', "a\n"])
 VALUES = st.recursive(
     st.one_of(TEXTS, st.booleans(), st.none(), st.integers()),
