@@ -235,7 +235,8 @@ class Runtime(Protocol):
         ...
 
     def pull(self, name: str, credentials: Sequence[Json], done: Callable[[ImageInfo | Failure], None]) -> None:
-        """Fetch an image. `credentials` are entries of `auths` of the pod's pull secrets, to be tried in turn. Pulls
+        """Fetch an image. `credentials` are the entries of `auths` in the pod's pull secrets that are for this
+        registry, each with its `registry`, to be tried in turn. Pulls
         are asked for one at a time, but a runtime need not rely on it."""
         ...
 
@@ -275,6 +276,20 @@ class Runtime(Protocol):
     def converse(self, what: Conversation, output: Output) -> Input:
         """Talk to a container or a port. The output may be written to at once, within the call."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The node that a runtime is made for; `pod_range` is where its pods' addresses come from (`10.244.0.0/24`)."""
+
+    name: str
+    address: str
+    pod_range: str
+    cpu: str = "8"
+    memory: str = "32Gi"
+
+
+MakeRuntime = Callable[[Machine], Runtime]
 
 
 def image_name(image: str) -> str:
