@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.apiserver.addresses import NETWORK
 from k8sdiag.minicluster.apiserver.admission.default_storage_class import CLASSES as STORAGE_CLASSES
 from k8sdiag.minicluster.apiserver.admission.priority import CLASSES as PRIORITY_CLASSES
+from k8sdiag.minicluster.apiserver.bootstrap_flow import flow_objects
 from k8sdiag.minicluster.apiserver.bootstrap_rbac import default_objects
 from k8sdiag.minicluster.apiserver.errors import ApiError
 
@@ -37,7 +39,8 @@ def install(client: Writer) -> None:
     for priority_class in _priority_classes():
         _ensure(client, PRIORITY_CLASSES, priority_class)
     keep_service(client)
-    for plural, obj in default_objects():
+    _ensure(client, "servicecidrs.networking.k8s.io", _service_range())
+    for plural, obj in (*default_objects(), *flow_objects()):
         _ensure(client, plural, obj)
 
 
@@ -115,6 +118,15 @@ def _endpoint_slice() -> Json:
         "addressType": "IPv4",
         "endpoints": [{"addresses": [ADDRESS], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": PORT, "protocol": "TCP"}],
+    }
+
+
+def _service_range() -> Json:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "ServiceCIDR",
+        "metadata": {"name": "kubernetes"},
+        "spec": {"cidrs": [str(NETWORK)]},
     }
 
 

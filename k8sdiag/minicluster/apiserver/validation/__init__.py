@@ -9,6 +9,7 @@ from __future__ import annotations
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import Cause
 from k8sdiag.minicluster.apiserver.validation import (
+    aggregation,
     batch,
     claims,
     cluster,
@@ -29,7 +30,7 @@ from k8sdiag.minicluster.kinds import Resource
 
 _GROUPS = (
     pods, workloads, batch, services, endpoints, configuration, claims, storage, policy, networking, rbac, cluster,
-    webhooks,
+    webhooks, aggregation,
 )  # fmt: skip
 _RULES: dict[str, Rules] = {kind: rules for group in _GROUPS for kind, rules in group.RULES.items()}
 _METADATA_ONLY = Rules()
