@@ -29,6 +29,7 @@ _PODS_OF_SUBJECT = 5
 _PODS_OF_SCAN = 20
 _NAMES_OF_SCAN = 200
 _NODES_OF_SCAN = 5
+_SPACES_OF_SCAN = 5
 
 
 def take(target: Target, scope: Scope, clock: Clock, *, deadline: float = DEADLINE) -> Snapshot:
@@ -83,6 +84,10 @@ def _scan(gathering: _Gathering, scope: Scope) -> None:
     nodes = [obj for ref, obj in gathering.objects.items() if ref.kind == "Node" and not is_ready(obj)]
     for node in nodes[:_NODES_OF_SCAN]:
         gathering.follow(Found(ref_of(node), node, Role.NODE))
+    spaces = [obj for ref, obj in gathering.objects.items() if ref.kind == "Namespace"]
+    ending = [space for space in spaces if (space.get("metadata") or {}).get("deletionTimestamp")]
+    for space in ending[:_SPACES_OF_SCAN]:
+        gathering.follow(Found(ref_of(space), space, Role.CHILD))
     gathering.drain()
 
 

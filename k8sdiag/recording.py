@@ -1,4 +1,4 @@
-"""Reading recorded incidents: a folder, or the same packed as `.tar.gz`, at any moment of its history.
+"""Recorded incidents: read from a folder, or the same packed as `.tar.gz`, at any moment of their history; and written.
 
 The format is k8sdiag-recording/v1 (docs/recording.md). What cannot be read is refused with one line that names file
 and line; what is absent (all but objects.jsonl may be) becomes a gap.
@@ -7,7 +7,7 @@ and line; what is absent (all but objects.jsonl may be) becomes a gap.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -15,13 +15,15 @@ from typing import IO, Any
 import orjson
 
 from k8sdiag.archive import MAX_BYTES, ArchiveError, ArchiveSource, FolderSource, open_source, read_gzip
-from k8sdiag.clock import format_time, parse_time
+from k8sdiag.clock import format_micro_time, format_time, parse_time
 from k8sdiag.evidence import CLUSTER_SCOPED, Change, ContainerLog, Gap, JournalEntry, Json, Ref, Snapshot
 from k8sdiag.journal_export import parse_export
 from k8sdiag.patterns import regex
 
 FORMAT = "k8sdiag-recording/v1"
 MAX_LINE = 64 << 20
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_REDACTED = "UkVEQUNURUQ="  # base64 of REDACTED, so that a Secret stays one
 _SPEC_LISTS = ("containers", "initContainers", "ephemeralContainers", "volumes", "tolerations", "taints")
 _STATUS_LISTS = ("conditions", "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 _LOG = regex(r"^logs/([^/]+)/([^/]+)/([^/]+?)(\.previous)?\.log$")
@@ -232,3 +234,42 @@ def _gaps(names: list[str], about: Json, objects: list[Json]) -> Iterator[Gap]:
     bound = any((pod.get("spec") or {}).get("nodeName") for pod in pods)
     if bound and not any(name.startswith("journal/") for name in names):
         yield Gap("node journals", "not in the recording", "what the kubelet and the runtime said is not known")
+
+
+def save(
+    path: Path,
+    changes: Iterable[tuple[str, str, Json]],
+    *,
+    at: float,
+    title: str,
+    kinds: Iterable[str] = (),
+    logs: Iterable[ContainerLog] = (),
+) -> None:
+    """Write a recording into a new folder: changes (time, ADDED MODIFIED or DELETED, object) in their order, the kinds
+    of which they are all there is, and logs. What Secrets hold stays out. Raises OSError."""
+    import yaml
+
+    path.mkdir(parents=True)
+    about: Json = {"format": FORMAT, "title": title, "recordedAt": format_micro_time(at), "recordedBy": "k8sdiag"}
+    about |= {"kinds": sorted(kinds), "redacted": ["Secret.data"]}
+    (path / "recording.yaml").write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8")
+    with (path / "objects.jsonl").open("wb") as lines:
+        for time, kind, obj in changes:
+            lines.write(orjson.dumps({"t": time, "type": kind, "object": _fit_to_keep(obj)}) + b"\n")
+    for log in logs:
+        file = path / "logs" / log.namespace / log.pod / f"{log.container}{'.previous' if log.previous else ''}.log"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(log.text, encoding="utf-8")
+
+
+def _fit_to_keep(obj: Json) -> Json:
+    """An object without what a recording leaves out."""
+    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    notes = meta.get("annotations") or {}
+    if _LAST_APPLIED in notes:
+        meta["annotations"] = {key: value for key, value in notes.items() if key != _LAST_APPLIED}
+    made = {**obj, "metadata": meta}
+    if obj.get("kind") == "Secret":
+        for part in {"data", "stringData"} & obj.keys():
+            made[part] = dict.fromkeys(obj[part] or {}, _REDACTED)
+    return made

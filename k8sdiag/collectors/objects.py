@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from k8sdiag.collectors import Ask, Found, Role, collector, listed, many, named
 from k8sdiag.evidence import Evidence, Ref, Scope
-from k8sdiag.kinds import served_by
+from k8sdiag.kinds import parse_kind, served_by
+from k8sdiag.patterns import regex
 from k8sdiag.relations import WORKLOADS, controller_of
 from k8sdiag.selectors import format_labels, format_selector
 from k8sdiag.target import Target
@@ -22,6 +23,7 @@ _SCANNED = (
 _SCANNED_CLUSTER = (
     "Node", "PriorityClass", "APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
 )  # fmt: skip
+_LEFT = regex(r"([a-z0-9-]+\.[a-z0-9.-]*) has \d+ resource")
 
 
 @collector("objects")
@@ -75,6 +77,8 @@ def _pods(found: Found, effect: str) -> Iterator[Ask]:
         yield listed("Pod", namespace, effect, labelSelector="job-name")
     elif kind == "Service":  # all, for a selector that matches none is best told by what it misses
         yield listed("Pod", namespace, "which pods the Service could lead to is unknown")
+        for workload in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"):  # that have no pods, or other ones
+            yield listed(workload, namespace, "which workload the Service was meant for is unknown")
     elif kind == "ReplicationController":
         selector = format_labels(spec.get("selector"))
         if selector:
@@ -102,9 +106,22 @@ def _children(found: Found, effect: str) -> Iterator[Ask]:
         if scaled:
             yield from named(scaled.kind, namespace, target.get("name") or "", role=Role.CHILD)
         yield from named("APIService", "", "v1beta1.metrics.k8s.io", "whether there is a metrics server is unknown")
+    elif kind == "Namespace":
+        yield from _remaining(found)
     elif kind == "PersistentVolume":
         ref = spec.get("claimRef") or {}
         yield from named("PersistentVolumeClaim", ref.get("namespace") or "", ref.get("name") or "", role=Role.CHILD)
+
+
+def _remaining(namespace: Found) -> Iterator[Ask]:
+    """What is left in a namespace that is being deleted, by the kinds its condition counts: `configmaps. has 1 resource
+    instances, deployments.apps has 2 resource instances`."""
+    for condition in (namespace.obj.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "NamespaceContentRemaining" and condition.get("status") == "True":
+            for word in _LEFT.findall(condition.get("message") or ""):
+                kind = parse_kind(word.rstrip("."))
+                if kind is not None and kind.namespaced:
+                    yield listed(kind.kind, namespace.ref.name, "what holds the namespace's content is unknown")
 
 
 def _owned(ask: Ask, owner: Ref) -> Ask:

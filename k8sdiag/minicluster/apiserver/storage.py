@@ -226,6 +226,10 @@ class Storage:
             raise errors.expired(f"too old resource version: {since} ({table.forgotten})")
         return table.since(since)
 
+    def remembered(self, storage: str) -> Changes:
+        """All that is still known to have been written."""
+        return [*self._table(storage).history]
+
     def snapshot(self, storage: str, namespace: str, revision: int, after: str = "") -> Placed:
         """Keys and objects as they were at a revision, in order, from a key on; 410 where that is no longer known."""
         later = self.changes(storage, revision)
