@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,9 +28,30 @@ Examples:
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
+
+def complete_name(incomplete: str) -> list[str]:
+    """Shell completion of --name: the labs that there are."""
+    from k8sdiag.minicluster.folder import names
+
+    return [name for name in names(os.environ) if name.startswith(incomplete)]
+
+
+def check_status_format(value: str) -> str:
+    """`text` or `json`, or wrong usage."""
+    if value not in ("text", "json"):
+        raise typer.BadParameter(f"{value!r} is none of text, json")
+    return value
+
+
 Name = Annotated[
     str,
-    typer.Option(metavar="NAME", envvar="K8SDIAG_LAB", help="Which lab, where there are several.", show_envvar=True),
+    typer.Option(
+        metavar="NAME",
+        envvar="K8SDIAG_LAB",
+        help="Which lab, where there are several.",
+        show_envvar=True,
+        autocompletion=complete_name,
+    ),
 ]
 Port = Annotated[
     int | None,
@@ -80,6 +101,12 @@ def up(
         nodes if nodes is not None else int(last.get("nodes", 3)),
     )
     folder.make()
+    if not _is_loopback(chosen[1]):
+        print(
+            f"k8sdiag: with --bind {chosen[1]} whoever can reach this machine can reach the lab;"
+            " who has its kubeconfig may do everything in it",
+            file=sys.stderr,
+        )
     if foreground:
         from k8sdiag.minicluster.daemon import run
 
@@ -96,6 +123,15 @@ def up(
     _welcome(folder, url, stopwatch() - begin)
 
 
+def _is_loopback(address: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
 def _welcome(folder: Folder, url: str, seconds: float) -> None:
     flag = "" if folder.name == "lab" else f" --name {folder.name}"
     print(f"Kubernetes v1.33 at {url}, ready in {seconds:.1f} s\n")
@@ -106,7 +142,14 @@ def _welcome(folder: Folder, url: str, seconds: float) -> None:
 
 @app.command()
 def down(name: Name = "lab") -> None:
-    """Stop the lab. Its state is kept for the next `lab up`."""
+    """Stop the lab. Its state is kept for the next `lab up`.
+
+    Examples:
+
+      k8sdiag lab down
+
+      k8sdiag lab down --name other
+    """
     from k8sdiag.minicluster.launch import LaunchError, stop
 
     try:
@@ -117,32 +160,59 @@ def down(name: Name = "lab") -> None:
 
 
 @app.command()
-def status(name: Name = "lab") -> None:
-    """Does the lab run, where, and how is it? Exit code 0 if it runs and is ready, else 1."""
+def status(
+    name: Name = "lab",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FORMAT", callback=check_status_format, help="text|json")
+    ] = "text",
+) -> None:
+    """Does the lab run, where, and how is it? Exit code 0 if it runs and is ready, else 1.
+
+    Examples:
+
+      k8sdiag lab status
+
+      k8sdiag lab status -o json
+    """
     folder = _folder(name)
-    pid = folder.running()
-    if not pid:
+    found = _status_of(folder)
+    if output == "json":
+        import orjson
+
+        sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif not found["running"]:
         kept = "its state is kept" if folder.state.exists() else "it has no state"
         print(f"the lab {name!r} does not run; {kept} ({folder.path})")
-        raise typer.Exit(1)
+    elif not found["ready"]:
+        print(f"the lab {name!r} runs (process {found['pid']}), but is not ready: {found['problem']}")
+    else:
+        print(f"the lab {name!r} runs at {found['url']} (process {found['pid']})")
+        for word, count in found["counts"].items():
+            print(f"  {word:<11} {count}")
+        print(f"  kubeconfig  {folder.kubeconfig}\n  log         {folder.log}")
+    raise typer.Exit(0 if found["ready"] else 1)
+
+
+def _status_of(folder: Folder) -> dict[str, Any]:
+    pid = folder.running()
+    found: dict[str, Any] = {"name": folder.name, "running": bool(pid), "ready": False, "folder": str(folder.path)}
+    if not pid:
+        return found
     from k8sdiag.minicluster.remote import Remote, RemoteError
 
+    found |= {"pid": pid, "kubeconfig": str(folder.kubeconfig), "log": str(folder.log)}
     try:
         remote = Remote(folder)
+        found["url"] = remote.server
         remote.request("GET", "/readyz")
-        print(f"the lab {name!r} runs at {remote.server} (process {pid})")
-        for word in ("nodes", "namespaces", "pods"):
-            listed = remote.request("GET", f"/api/v1/{word}?limit=1")["metadata"]
-            print(f"  {word:<11} {_count(remote.request('GET', f'/api/v1/{word}?limit=1'), listed)}")
+        lists = {word: remote.request("GET", f"/api/v1/{word}?limit=1") for word in ("nodes", "namespaces", "pods")}
     except (RemoteError, OSError) as problem:
-        print(f"the lab {name!r} runs (process {pid}), but is not ready: {problem}")
-        raise typer.Exit(1) from None
-    print(f"  kubeconfig  {folder.kubeconfig}\n  log         {folder.log}")
+        return {**found, "problem": str(problem)}
+    return {**found, "ready": True, "counts": {word: _count(answer) for word, answer in lists.items()}}
 
 
-def _count(answer: dict[str, list[object]], metadata: object) -> int:
-    remaining = metadata.get("remainingItemCount", 0) if isinstance(metadata, dict) else 0
-    return len(answer["items"]) + int(remaining)
+def _count(answer: dict[str, Any]) -> int:
+    return len(answer["items"]) + int(answer["metadata"].get("remainingItemCount", 0))
 
 
 @app.command()
@@ -150,7 +220,14 @@ def kubeconfig(
     name: Name = "lab",
     path: Annotated[bool, typer.Option("--path", help="Print the path of the file instead of its content.")] = False,
 ) -> None:
-    """Print the lab's kubeconfig (as its administrator), or with --path where it is."""
+    """Print the lab's kubeconfig (as its administrator), or with --path where it is.
+
+    Examples:
+
+      k8sdiag lab kubeconfig > admin.yaml
+
+      export KUBECONFIG=$(k8sdiag lab kubeconfig --path)
+    """
     folder = _folder(name)
     if not folder.kubeconfig.is_file():
         raise CouldNotLook(f"the lab {name!r} has never run: `k8sdiag lab up` starts it")
@@ -159,7 +236,14 @@ def kubeconfig(
 
 @app.command()
 def reset(name: Name = "lab", yes: Yes = False) -> None:
-    """Forget everything in the lab. If it runs it is stopped, and started again empty."""
+    """Forget everything in the lab. If it runs it is stopped, and started again empty.
+
+    Examples:
+
+      k8sdiag lab reset
+
+      k8sdiag lab reset --name other --yes
+    """
     from k8sdiag.minicluster.launch import LaunchError, launch, stop
 
     folder = _folder(name)

@@ -117,6 +117,16 @@ def folder(name: str, environ: Mapping[str, str]) -> Folder:
     """The folder of a lab. ValueError for what is no name."""
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name for a lab: small letters, digits and dashes")
+    return Folder(_labs(environ) / name)
+
+
+def names(environ: Mapping[str, str]) -> list[str]:
+    """The labs that there are, sorted."""
+    place = _labs(environ)
+    return sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+
+
+def _labs(environ: Mapping[str, str]) -> Path:
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     state = Path(environ["XDG_STATE_HOME"]) if environ.get("XDG_STATE_HOME") else home / ".local" / "state"
-    return Folder(state / "k8sdiag" / "labs" / name)
+    return state / "k8sdiag" / "labs"
