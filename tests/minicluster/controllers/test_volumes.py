@@ -189,6 +189,57 @@ def test_a_volume_in_use_stays_and_is_released_with_its_data(world: World) -> No
     assert phase(world, "next") == "Pending"
 
 
+def released(world: World, name: str, **spec: Any) -> None:
+    """A volume whose claim came and went."""
+    volume(world, name, **spec)
+    claim(world, name, storageClassName="", volumeName=name)
+    world.run()
+    assert phase(world, name) == "Bound"
+    world.delete("persistentvolumeclaims", name)
+    world.run()
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ({"path": "/data/disk"}, "host_path deleter only supports /tmp/.+ but received provided /data/disk"),
+        ({"path": "/tmp/"}, "host_path deleter only supports /tmp/.+ but received provided /tmp/"),
+        (None, 'error getting deleter volume plugin for volume "disk": no deletable volume plugin matched'),
+    ],
+)
+def test_who_made_a_volume_by_hand_has_to_delete_it(world: World, source: Json | None, why: str) -> None:
+    kind: Json = {"hostPath": source} if source else {"hostPath": None, "nfs": {"server": "a", "path": "/b"}}
+    released(world, "disk", persistentVolumeReclaimPolicy="Delete", **kind)
+    status = world.get("persistentvolumes", "disk")["status"]
+    assert (status["phase"], status["message"]) == ("Failed", why)
+    assert world.events("PersistentVolume", "disk") == [("Warning", "VolumeFailedDelete", why)]
+
+
+def test_a_directory_for_passing_things_is_deleted(world: World) -> None:
+    released(world, "disk", persistentVolumeReclaimPolicy="Delete", hostPath={"path": "/tmp/disk"})
+    assert world.find("persistentvolumes", "disk") is None
+
+
+def test_volumes_are_recycled_where_there_is_somebody_to_do_it(world: World) -> None:
+    released(world, "disk", persistentVolumeReclaimPolicy="Recycle")
+    assert phase(world, "disk", "persistentvolumes") == "Available"
+    assert "claimRef" not in world.get("persistentvolumes", "disk")["spec"]
+    assert world.events("PersistentVolume", "disk") == [("Normal", "VolumeRecycled", "Volume recycled")]
+    csi = {"driver": "csi.example.com", "volumeHandle": "v"}
+    released(world, "block", persistentVolumeReclaimPolicy="Recycle", hostPath=None, csi=csi)
+    assert phase(world, "block", "persistentvolumes") == "Failed"
+    text = "No recycler plugin found for the volume!"
+    assert world.events("PersistentVolume", "block") == [("Warning", "VolumeFailedRecycle", text)]
+
+
+def test_a_recycled_volume_stays_promised_to_whom_it_was_meant_for(world: World) -> None:
+    meant = {"namespace": "default", "name": "disk"}
+    released(world, "disk", persistentVolumeReclaimPolicy="Recycle", claimRef=meant)
+    held = world.get("persistentvolumes", "disk")
+    assert (held["status"]["phase"], held["spec"]["claimRef"]["name"]) == ("Available", "disk")
+    assert "uid" not in held["spec"]["claimRef"]
+
+
 def test_a_claim_that_loses_its_volume_is_lost(world: World) -> None:
     volume(world, "disk")
     claim(world, "data", storageClassName="")
