@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8sdiag.archive import MAX_BYTES
-from k8sdiag.evidence import Ref
+from k8sdiag.evidence import ContainerLog, Ref
 from k8sdiag.journal_export import parse_export
-from k8sdiag.recording import RecordingError, load
+from k8sdiag.recording import RecordingError, load, save
 
 REAL = Path(__file__).parent.parent / "recordings" / "crash-app"
 POD = Ref("Pod", "crash-app", "api")
@@ -296,3 +296,28 @@ def test_an_endless_field_is_cut() -> None:
     found = [item.message for item in parse_export(io.BytesIO(data), "n", "kubelet")]
     assert len(found[0]) == 1 << 20
     assert found[1] == "after"
+
+
+def test_what_is_saved_is_read_again_without_secrets(tmp_path: Path) -> None:
+    last_applied = "kubectl.kubernetes.io/last-applied-configuration"
+    web = pod("web")
+    web["metadata"] |= {"managedFields": [{"manager": "x"}], "annotations": {last_applied: "{}", "kept": "yes"}}
+    secret = {"kind": "Secret", "metadata": {"name": "s", "namespace": "s"}, "data": {"word": "c2VzYW1l"}}
+    began, later = "2026-11-21T22:00:00.000001Z", "2026-11-21T22:00:01.5Z"
+    changes = [(began, "ADDED", web), (began, "ADDED", secret), (later, "MODIFIED", pod("web", 1)),
+               (later, "ADDED", pod("gone")), (later, "DELETED", pod("gone"))]  # fmt: skip
+    log = ContainerLog("s", "web", "app", True, "2026-11-21T22:00:00Z no\n")
+    save(tmp_path / "made", changes, at=1_795_298_402.0, title="made", kinds=["Node"], logs=[log])
+    read = load(tmp_path / "made")
+    assert (read.title, read.taken_at) == ("made", 1_795_298_402.0)
+    assert read.get("Secret", "s", "s") == {**secret, "data": {"word": "UkVEQUNURUQ="}}
+    assert [one.ref.name for one in read.history] == ["web", "web", "gone", "gone"]
+    assert read.history[0].load()["metadata"] == {"name": "web", "namespace": "s", "uid": "web",
+                                                  "annotations": {"kept": "yes"}}  # fmt: skip
+    assert read.exists("Node", "", "n1") is False
+    assert read.exists("ConfigMap", "s", "c") is None
+    assert read.logs == {("s", "web", "app", True): log}
+    assert "c2VzYW1l" not in (tmp_path / "made" / "objects.jsonl").read_text()
+    assert web["metadata"]["managedFields"]  # what was given is left alone
+    with pytest.raises(FileExistsError):
+        save(tmp_path / "made", [], at=0.0, title="again")

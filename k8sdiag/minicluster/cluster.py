@@ -26,6 +26,8 @@ from k8sdiag.minicluster.nodes.agent import Agents
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from k8sdiag.minicluster.nodes.stand_in import StandIn
+
 SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
 
 _SERVICE_EVERY = 10.0  # pkg/controlplane/controller/kubernetesservice (EndpointReconcilerConfig)
@@ -46,6 +48,7 @@ class MiniCluster:
         self.loop = Loop(clock, self.random)
         self.agents = Agents()
         self.metrics = Metrics(clock, self.agents)
+        self.stand_in: StandIn | None = None  # what pretends to be the nodes, if something does
         self.handlers = Handlers(self.registry, self.storage, clock, self.random)
         custom = self.handlers.backend.customs
         establishing.serve(custom, self.registry, self.storage, self.loop, self.client(APISERVER, "kube-apiserver"))
@@ -66,7 +69,7 @@ class MiniCluster:
         if "scheduler" not in out:
             scheduler.start(self.context(SCHEDULER, "default-scheduler", "kube-scheduler"))
         if nodes:
-            stand_in.register(self.context(ADMIN, "kubelet"), nodes, self.agents)
+            self.stand_in = stand_in.register(self.context(ADMIN, "kubelet"), nodes, self.agents)
         return self
 
     def context(self, user: User, component: str, agent: str = "") -> Context:

@@ -188,6 +188,34 @@ WORKLOADS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+def test_a_node_that_falls_silent_is_named(tmp_path: Path) -> None:
+    """Nothing is made faster here: the controller waits its 50 seconds."""
+    with running(tmp_path, nodes=2) as lab:
+        silent = lab.cluster.stand_in
+        assert silent is not None
+        _cause(lab, {"name": "lost", "objects": [{"pod": {"nodeName": "node2"}}]})
+        pod = "/api/v1/namespaces/lost/pods/web"
+        _until(lambda: lab.request("GET", pod).json["status"]["phase"] == "Running")
+        lab.run(lambda: silent.stop("node2"))
+        node = "/api/v1/nodes/node2"
+        _until(lambda: _condition(lab.request("GET", node).json, "Ready")["status"] == "Unknown", 90)
+        _until(lambda: _condition(lab.request("GET", pod).json, "Ready")["status"] == "False")
+        kept = record(lab, tmp_path / "recording")
+        for words, top in (
+            (("check", "node/node2"), "node-kubelet-silent"),
+            (("pod", "web", "-n", "lost"), "node-kubelet-silent"),
+            (("scan", "-A"), "node-kubelet-silent"),
+        ):
+            live = k8sdiag(*words, "--kubeconfig", str(lab.kubeconfig))
+            assert live["findings"][0]["rule"] == top
+            assert told(live) == told(k8sdiag(*words, "--from", str(kept)))
+
+
+def _condition(obj: dict[str, Any], kind: str) -> dict[str, Any]:
+    conditions = obj["status"].get("conditions") or ()
+    return next((one for one in conditions if one["type"] == kind), {"status": ""})
+
+
 def _quiet(lab: Lab, *words: str) -> None:
     answer = k8sdiag("scan", "-A", *words, "--kubeconfig", str(lab.kubeconfig))
     assert [one for one in told(answer) if one[2] != "info"] == []
