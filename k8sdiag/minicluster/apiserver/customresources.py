@@ -60,9 +60,11 @@ class CustomResources:
         return structural.validate(schema, obj, old) if schema is not None else []
 
     def warnings(self, resource: Resource, obj: Json) -> list[str]:
-        """What writers of a definition, or of a deprecated version, are told."""
-        if resource.storage == STORAGE:
-            return warnings_of(obj)
+        """What writers of a definition are told."""
+        return warnings_of(obj) if resource.storage == STORAGE else []
+
+    def deprecation(self, resource: Resource) -> list[str]:
+        """What everybody is told who uses a deprecated version."""
         served = self.of(resource)
         return [served.warning] if served is not None and served.warning else []
 

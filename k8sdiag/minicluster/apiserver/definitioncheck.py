@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver.errors import Cause, duplicate, invalid_value, not_supported, required
+from k8sdiag.minicluster.apiserver.errors import Cause, duplicate, invalid_value, not_supported, required, too_many
 from k8sdiag.minicluster.apiserver.structuralcheck import check_schema, has_rules
 from k8sdiag.patterns import regex
 
@@ -16,16 +16,23 @@ _NOT_LABEL = (
     "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
     "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
+_MOST_SELECTABLE = 8
+_NOT_SELECTABLE = (
+    "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
+)
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 
 
 def warnings_of(crd: Json) -> list[str]:
     """What the lab does otherwise than a real server with this definition."""
     named = [version["name"] for version in _versions(crd) if has_rules(version.get("schema"))]
-    return [
+    found = [
         f"spec.versions[{name}]: x-kubernetes-validations (CEL) are kept, but not evaluated by this server"
         for name in named
     ]
+    if ((crd.get("spec") or {}).get("conversion") or {}).get("strategy") == "Webhook":
+        found.append("spec.conversion: this server calls no webhook, but serves objects as they are in every version")
+    return found
 
 
 def validate_definition(crd: Json, old: Json | None = None) -> list[Cause]:
@@ -93,6 +100,7 @@ def _all_versions(crd: Json) -> Iterator[Cause]:
             yield duplicate(f"{where}.name", name)
         seen.add(name)
         yield from _columns(version, where)
+        yield from _selectable(version, f"{where}.selectableFields")
     if sum(bool(version.get("storage")) for version in versions) != 1:
         shown = [{key: version.get(key) for key in ("name", "served", "storage")} for version in versions]
         yield invalid_value("spec.versions", shown, "must have exactly one version marked as storage version")
@@ -120,6 +128,33 @@ def _columns(version: Json, where: str) -> Iterator[Cause]:
         if column.get("type") and column["type"] not in _COLUMN_TYPES:
             text = f"must be one of {','.join(_COLUMN_TYPES)}"
             yield invalid_value(f"{path}.type", column["type"], text)
+
+
+def _selectable(version: Json, where: str) -> Iterator[Cause]:
+    """ValidateCustomResourceSelectableFields."""
+    schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    seen: set[str] = set()
+    for at, field in enumerate(version.get("selectableFields") or ()):
+        path = field.get("jsonPath") or ""
+        if not path:
+            yield required(f"{where}[{at}].jsonPath")
+            continue
+        names = path.split(".")[1:]
+        found: Json | None = schema
+        for name in names:
+            found = ((found or {}).get("properties") or {}).get(name)
+        if not path.startswith(".") or (found is None and names[0] != "metadata"):
+            why = "is an invalid path: does not refer to a valid field"
+            yield invalid_value(f"{where}[{at}].jsonPath", path, why)
+        elif names[0] == "metadata":
+            yield invalid_value(f"{where}[{at}]", path, "must not point to fields in metadata")
+        elif (found or {}).get("type") not in ("string", "boolean", "integer"):
+            yield invalid_value(f"{where}[{at}]", path, _NOT_SELECTABLE)
+        if path in seen:
+            yield duplicate(f"{where}[{at}]", path)
+        seen.add(path)
+    if len(seen) > _MOST_SELECTABLE:
+        yield too_many(where, len(seen), _MOST_SELECTABLE)
 
 
 def _changes(crd: Json, old: Json) -> Iterator[Cause]:

@@ -49,5 +49,5 @@ class Handlers:
             if handler is None:
                 raise errors.method_not_allowed(request.resource, request.verb)
             answer = handler(self.backend, request, answers)
-        answer.warnings += deprecation(request.resource)
+        answer.warnings += deprecation(request.resource) or self.backend.customs.deprecation(request.resource)
         return answer

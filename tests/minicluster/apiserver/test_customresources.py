@@ -213,6 +213,45 @@ def test_fields_that_may_be_selected(cluster: MiniCluster) -> None:
         selected("spec.color=red")
 
 
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["spec.size"], 'selectableFields[0].jsonPath: Invalid value: "spec.size": is an invalid path'),
+        ([".spec.color"], 'selectableFields[0].jsonPath: Invalid value: ".spec.color": is an invalid path'),
+        ([""], "selectableFields[0].jsonPath: Required value"),
+        (
+            [".metadata.name"],
+            'selectableFields[0]: Invalid value: ".metadata.name": must not point to fields in metadata',
+        ),
+        ([".spec"], 'selectableFields[0]: Invalid value: ".spec": must point to a field of type string, boolean'),
+        ([".spec.size", ".spec.size"], 'selectableFields[1]: Duplicate value: ".spec.size"'),
+    ],
+)
+def test_fields_that_may_not_be_selected(cluster: MiniCluster, paths: list[str], message: str) -> None:
+    fields = [{"jsonPath": path} if path else {} for path in paths]
+    with pytest.raises(ApiError) as refused:
+        cluster.client().create(
+            WORD, definition("widgets", "Widget", version("v1", storage=True, selectableFields=fields))
+        )
+    assert f"spec.versions[0].{message}" in refused.value.message
+
+
+def test_whoever_uses_a_deprecated_version_is_told(cluster: MiniCluster) -> None:
+    client = cluster.client()
+    versions = (version("v1beta1", deprecated=True), version("v1", storage=True))
+    client.create(WORD, definition("widgets", "Widget", *versions))
+    cluster.settle()
+
+    def warned(verb: str, name: str, body: Json | None = None) -> list[str]:
+        resource = cluster.registry.find("example.com", name, "widgets")
+        assert resource is not None
+        return cluster.handlers.handle(Request(verb, resource, client.user, "default", body=body)).warnings
+
+    obj = {"apiVersion": "example.com/v1beta1", "kind": "Widget", "metadata": {"name": "a"}}
+    told = ["example.com/v1beta1 Widget is deprecated"]
+    assert (warned("create", "v1beta1", obj), warned("list", "v1beta1"), warned("list", "v1")) == (told, told, [])
+
+
 def test_a_list_whose_items_have_no_keys_is_refused_field_by_field(cluster: MiniCluster) -> None:
     client = cluster.client()
     made = version("v1", storage=True)
@@ -239,3 +278,7 @@ def test_what_is_not_evaluated_is_said(cluster: MiniCluster) -> None:
     schema["properties"]["spec"]["x-kubernetes-validations"] = [{"rule": "self.size > 0"}]
     [warning] = cluster.handlers.backend.customs.warnings(cluster.registry.named(WORD), crd)
     assert "not evaluated" in warning
+    crd = definition()
+    crd["spec"]["conversion"] = {"strategy": "Webhook"}
+    [warning] = cluster.handlers.backend.customs.warnings(cluster.registry.named(WORD), crd)
+    assert warning.startswith("spec.conversion: this server calls no webhook")
