@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,8 +22,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def namespace(lab: Lab, request: pytest.FixtureRequest) -> str:
-    """A namespace of the test's own, named after it; also a good name for what is in no namespace."""
-    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")[:50].strip("-")
+    """A namespace of the test's own, named after file and test; also a good name for what is in no namespace."""
+    words = f"{request.path.stem.removeprefix('test_')}-{request.node.name.removeprefix('test_')}"
+    name = re.sub("[^a-z0-9]+", "-", words.lower()).strip("-")
+    if len(name) > 50:
+        name = f"{name[:41].strip('-')}-{zlib.crc32(name.encode()):08x}"
     answer = lab.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     assert answer.status == 201, answer.body
     client = lab.cluster.client()
