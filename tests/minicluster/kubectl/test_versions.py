@@ -37,3 +37,10 @@ def test_what_a_server_registers_of_itself(here: Kubectl, namespace: str) -> Non
     here("wait", "--for=delete", "ipaddress/10.96.44.44", "--timeout=5s")
     ranges = here("get", "servicecidrs", "kubernetes", "--no-headers").stdout
     assert ranges.split()[:2] == ["kubernetes", "10.96.0.0/12"]
+
+
+@shows("kubectl version")
+def test_version(here: Kubectl) -> None:
+    client, _, server = here("version").stdout.splitlines()
+    assert client.startswith("Client Version: v1.")
+    assert server.startswith("Server Version: v1.33.")
