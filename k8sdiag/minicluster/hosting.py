@@ -71,4 +71,5 @@ async def turns(loop: Loop) -> None:
             await asyncio.sleep(0)
             continue
         with suppress(TimeoutError):
-            await asyncio.wait_for(news.wait(), pause)
+            async with asyncio.timeout(pause):  # wait_for would lose a cancellation that comes together with news
+                await news.wait()

@@ -22,6 +22,7 @@ K = TypeVar("K", bound=Hashable)
 # client-go's DefaultTypedControllerRateLimiter: 5 ms doubling to 1000 s.
 _FIRST_RETRY = 0.005
 _LAST_RETRY = 1000.0
+_SET_BACK = 1.0  # less is what keeping the time right takes
 
 
 class Queue(Generic[K]):
@@ -54,6 +55,10 @@ class Queue(Generic[K]):
         """Whether this moment is still the planned one for `key`."""
         return self._due.get(key) == at
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set: all that is planned moves along."""
+        self._due = {key: at + seconds for key, at in self._due.items()}
+
     def run(self, key: K, at: float) -> bool:
         """Reconcile `key` if this moment is still the planned one."""
         if not self.waits(key, at):
@@ -84,9 +89,13 @@ class Loop:
         self.on_plan: Callable[[], None] | None = None  # tells whoever runs the loop that something came in
         self._heap: list[tuple[float, int, Queue[Any], Hashable]] = []
         self._count = 0
+        self._queues: list[Queue[Any]] = []
+        self._last = clock.now()
 
     def queue(self, name: str, reconcile: Callable[[K], float | None]) -> Queue[K]:
-        return Queue(self, name, reconcile)
+        made = Queue(self, name, reconcile)
+        self._queues.append(made)
+        return made
 
     def every(self, name: str, seconds: float, run: Callable[[], None], first: float = 0.0) -> None:
         """Call `run` after `first` seconds and then every so many."""
@@ -113,11 +122,23 @@ class Loop:
     def work(self, budget: float) -> float | None:
         """Do what is due for at most `budget` seconds. The seconds until more is due (0: at once), None for never."""
         end = stopwatch() + budget
+        self._follow_clock()
         while self._step(self.clock.now()):
             if stopwatch() >= end:
                 break
         at = self.next_at()
         return None if at is None else max(0.0, at - self.clock.now())
+
+    def _follow_clock(self) -> None:
+        """A wall clock that was set back must not put off what is planned until it is where it was."""
+        now = self.clock.now()
+        back = now - self._last
+        self._last = now
+        if back < -_SET_BACK:
+            for queue in self._queues:
+                queue.shift(back)
+            self._heap = [(at + back, count, queue, key) for at, count, queue, key in self._heap]
+            heapq.heapify(self._heap)
 
     def settle(self, most: int = 1_000_000) -> None:
         """Do all that is due now, and what comes of it, without moving time."""
