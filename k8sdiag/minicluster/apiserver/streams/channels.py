@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import orjson
 from aiohttp import web
@@ -17,11 +17,12 @@ from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.apiserver.streams.outlet import End, Outlet
 from k8sdiag.minicluster.apiserver.streams.subject import Nodes, agent_of, container_of, is_true, pod_of, words_of
-from k8sdiag.minicluster.nodes.agent import Command, Input
+from k8sdiag.minicluster.nodes.agent import STDOUT, Command, Input
 
 _STDIN, _ERROR, _RESIZE, _CLOSE = 0, 3, 4, 255
-_BASE64 = "base64.channel.k8s.io"
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io", _BASE64, "v4.base64.channel.k8s.io")
+_CLOSING = "v5.channel.k8s.io"  # the first in which a client can say that its stdin has ended
+_STATED = (_CLOSING, "v4.channel.k8s.io", "v4.base64.channel.k8s.io")  # the end is a Status; before that, plain words
+PROTOCOLS = (*_STATED, "channel.k8s.io", "base64.channel.k8s.io")
 PING_SECONDS = 30.0
 
 
@@ -34,7 +35,7 @@ async def run_command(nodes: Nodes, http: BaseRequest, request: Request) -> web.
     container = container_of(pod, request.query.get("container", ""))
     path = f"/exec/{request.namespace}/{request.name}/{container}"
     agent = agent_of(nodes, pod, path)
-    return await _converse(http, lambda outlet: agent.exec(pod, container, command, outlet))
+    return await _converse(http, command, lambda outlet: agent.exec(pod, container, command, outlet))
 
 
 async def attach(nodes: Nodes, http: BaseRequest, request: Request) -> web.StreamResponse:
@@ -43,30 +44,39 @@ async def attach(nodes: Nodes, http: BaseRequest, request: Request) -> web.Strea
     pod = pod_of(nodes, request)
     container = container_of(pod, request.query.get("container", ""))
     agent = agent_of(nodes, pod, f"/attach/{request.namespace}/{request.name}/{container}")
-    return await _converse(http, lambda outlet: agent.attach(pod, container, command, outlet))
+    return await _converse(http, command, lambda outlet: agent.attach(pod, container, command, outlet))
 
 
 def _wanted(request: Request) -> tuple[bool, bool, bool, bool]:
-    stdin, out, err, tty = (is_true(request, key) for key in ("stdin", "stdout", "stderr", "tty"))
-    return stdin, out, err and not tty, tty
+    """stdin, stdout, stderr, tty. Both outputs are always on, whatever is asked for (pkg/apis/core/v1/defaults.go), but
+    a terminal has only one."""
+    tty = is_true(request, "tty")
+    return is_true(request, "stdin"), True, not tty, tty
 
 
-def must_upgrade(http: BaseRequest) -> None:
-    """400 for a request that is no websocket's."""
+def must_upgrade(http: BaseRequest, protocols: Sequence[str]) -> None:
+    """400 for a request that is no websocket's, 403 for one that speaks none of the protocols (golang.org/x/net)."""
     if http.headers.get("Upgrade", "").lower() != "websocket":
         raise errors.bad_request("Upgrade request required")
+    asked = offered(http)
+    if asked and not set(asked).intersection(protocols):
+        raise errors.ApiError(403, "Forbidden", f"requested protocol(s) are not supported: {asked}")
 
 
-async def _converse(http: BaseRequest, begin: Callable[[Outlet], Input]) -> web.StreamResponse:
+def offered(http: BaseRequest) -> list[str]:
+    """The protocols a client would speak."""
+    return [word.strip() for line in http.headers.getall("Sec-WebSocket-Protocol", []) for word in line.split(",")]
+
+
+async def _converse(http: BaseRequest, command: Command, begin: Callable[[Outlet], Input]) -> web.StreamResponse:
     """Carry bytes both ways until the command or the client ends."""
-    must_upgrade(http)
+    must_upgrade(http, PROTOCOLS)
     outlet = Outlet()
     source = begin(outlet)  # a refusal is an answer to the request, before it becomes a websocket
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=PING_SECONDS, max_msg_size=32 * 1024 * 1024)
     await socket.prepare(http)
-    as_text = "base64" in (socket.ws_protocol or "")
-    listening = asyncio.create_task(_listen(socket, source, as_text))
-    writing = asyncio.create_task(_write(socket, outlet, as_text))
+    listening = asyncio.create_task(_listen(socket, source, command))
+    writing = asyncio.create_task(_write(socket, outlet))
     try:
         await asyncio.wait((listening, writing), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -78,22 +88,27 @@ async def _converse(http: BaseRequest, begin: Callable[[Outlet], Input]) -> web.
     return socket
 
 
-async def _listen(socket: web.WebSocketResponse, source: Input, as_text: bool) -> None:
+def _is_text(socket: web.WebSocketResponse) -> bool:
+    return "base64" in (socket.ws_protocol or "")
+
+
+async def _listen(socket: web.WebSocketResponse, source: Input, command: Command) -> None:
     """What the client types, and its window's size."""
+    as_text, closes = _is_text(socket), socket.ws_protocol == _CLOSING
     async for message in socket:
         data = bytes_of(message.data, as_text)
         if not data:
             continue
         channel, rest = data[0], data[1:]
-        if channel == _STDIN:
+        if channel == _STDIN and command.stdin:
             source.feed(rest)
-        elif channel == _RESIZE:
+        elif channel == _RESIZE and command.tty:
             try:
                 size = orjson.loads(rest)
                 source.resize(int(size["Width"]), int(size["Height"]))
             except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
                 continue
-        elif channel == _CLOSE and rest[:1] == bytes([_STDIN]):
+        elif channel == _CLOSE and closes and rest[:1] == bytes([_STDIN]):
             source.end()
 
 
@@ -111,19 +126,23 @@ def bytes_of(data: object, as_text: bool = False) -> bytes:
         return b""
 
 
-async def _write(socket: web.WebSocketResponse, outlet: Outlet, as_text: bool) -> None:
+async def _write(socket: web.WebSocketResponse, outlet: Outlet) -> None:
+    as_text = _is_text(socket)
+
     async def send(channel: int, data: bytes) -> None:
         if as_text:
             await socket.send_str(f"{channel}{base64.b64encode(data).decode()}")
         else:
             await socket.send_bytes(bytes([channel]) + data)
 
-    while True:
-        piece = await outlet.next()
-        if isinstance(piece, End):
-            await send(_ERROR, orjson.dumps(_status(piece)))
-            return
+    await send(STDOUT, b"")  # says that the connection stands
+    while not isinstance(piece := await outlet.next(), End):
         await send(*piece)
+    status = _status(piece)
+    if socket.ws_protocol in _STATED:
+        await send(_ERROR, orjson.dumps(status))
+    elif status["status"] == "Failure":
+        await send(_ERROR, str(status["message"]).encode())
 
 
 def _status(end: End) -> Json:

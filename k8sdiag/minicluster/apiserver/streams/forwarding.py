@@ -13,7 +13,7 @@ from aiohttp.web_request import BaseRequest
 
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.request import Request
-from k8sdiag.minicluster.apiserver.streams.channels import PING_SECONDS, bytes_of, must_upgrade
+from k8sdiag.minicluster.apiserver.streams.channels import PING_SECONDS, bytes_of, must_upgrade, offered
 from k8sdiag.minicluster.apiserver.streams.outlet import End, Outlet
 from k8sdiag.minicluster.apiserver.streams.spdy import Opened, Received, Session, SpdyError
 from k8sdiag.minicluster.apiserver.streams.subject import Nodes, agent_of, pod_of, words_of
@@ -28,7 +28,7 @@ Open = Callable[[int, Outlet], Input]
 
 async def forward(nodes: Nodes, http: BaseRequest, request: Request) -> web.StreamResponse:
     """pods/portforward."""
-    must_upgrade(http)
+    must_upgrade(http, PROTOCOLS)
     pod = pod_of(nodes, request)
     if (pod.get("status") or {}).get("phase") != "Running":
         phase = (pod.get("status") or {}).get("phase", "Unknown")
@@ -39,6 +39,8 @@ async def forward(nodes: Nodes, http: BaseRequest, request: Request) -> web.Stre
         return agent.forward(pod, port, outlet)
 
     ports = _ports(words_of(http, "ports"))
+    if not ports and TUNNEL not in offered(http):
+        raise errors.bad_request('query parameter "port" is required')
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=PING_SECONDS, max_msg_size=32 * 1024 * 1024)
     await socket.prepare(http)
     try:
@@ -184,19 +186,25 @@ async def _channels(socket: web.WebSocketResponse, ports: list[int], begin: Open
             sources.append(None)
             outlet.end(1, refused.message)
         tasks.append(asyncio.create_task(_send(socket, outlet, 2 * index)))
+    answers = asyncio.gather(*tasks, return_exceptions=True)
+    listening = asyncio.create_task(_listen(socket, sources))
     try:
-        async for message in socket:
-            data = bytes_of(message.data)
-            source = sources[data[0] // 2] if data and data[0] % 2 == 0 and data[0] // 2 < len(sources) else None
-            if source is not None:
-                source.feed(data[1:])
+        await asyncio.wait((listening, answers), return_when=asyncio.FIRST_COMPLETED)
     finally:
         for source in sources:
             if source is not None:
                 source.close()
-        for task in tasks:
+        for task in (listening, *tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(listening, *tasks, return_exceptions=True)
+
+
+async def _listen(socket: web.WebSocketResponse, sources: list[Input | None]) -> None:
+    async for message in socket:
+        data = bytes_of(message.data)
+        source = sources[data[0] // 2] if data and data[0] % 2 == 0 and data[0] // 2 < len(sources) else None
+        if source is not None:
+            source.feed(data[1:])
 
 
 async def _send(socket: web.WebSocketResponse, outlet: Outlet, channel: int) -> None:
