@@ -138,7 +138,8 @@ class ImageStore:
             return self._refused(unknown_host(ref.host) if host is None else denied_by(ref.host), ref, slow)
         if not image.holds(ref.tag):
             return self._refused("not-found", ref, slow)
-        return self._keep(ref.whole), 0.4 + image.size / _SPEED + slow
+        fetched = 0 if ref.whole in self._here else image.size  # what is there already is only asked after
+        return self._keep(ref.whole), 0.4 + fetched / _SPEED + slow
 
     def _refused(self, kind: str, ref: Reference, slow: float) -> tuple[ImageInfo | Failure, float]:
         failure, seconds = refusal(kind, ref)

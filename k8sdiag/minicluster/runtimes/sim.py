@@ -42,7 +42,7 @@ from k8sdiag.minicluster.runtimes.machine.threads import OutOfMemory, Timers
 from k8sdiag.minicluster.runtimes.talking import converse
 
 # How long a healthy containerd takes, in seconds.
-_SANDBOX, _CREATE, _START, _KILL = 0.35, 0.03, 0.06, 0.02
+_SANDBOX, _CREATE, _START, _KILL = 0.08, 0.01, 0.05, 0.02
 _NODE_MEMORY, _NODE_DISK = 900 * 2**20, 8 * 2**30  # what the machine uses without pods
 _DOWN = (
     'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial unix'
