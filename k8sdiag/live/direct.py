@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from k8sdiag.live import plain_yaml
+import yaml
+
 from k8sdiag.live.wire import Wire
 
 _CLUSTER = frozenset(
@@ -61,24 +62,13 @@ def choose(files: list[str], context: str | None, environ: Mapping[str, str]) ->
         return None
     try:
         return _choose([(Path(name).expanduser(), _read(name)) for name in files], context)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError):
         return None  # the official client finds the words for it
 
 
 def _read(name: str) -> Any:
-    text = Path(name).expanduser().read_text(encoding="utf-8")
-    plain = plain_yaml.read(text)
-    return _by_pyyaml(text) if plain is None else plain
-
-
-def _by_pyyaml(text: str) -> Any:
-    import yaml
-
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        return yaml.load(text, Loader=loader)  # noqa: S506 (both are safe)
-    except yaml.YAMLError as problem:
-        raise ValueError(str(problem)) from problem
+    return yaml.load(Path(name).expanduser().read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 (both are safe)
 
 
 def _choose(documents: list[tuple[Path, Any]], context: str | None) -> Chosen | None:

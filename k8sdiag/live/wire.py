@@ -99,8 +99,7 @@ class Wire:
             if self._tls is None:
                 return sock
             sock.settimeout(max(due - monotonic(), 0.001))
-            wanted = self._server_name or name
-            return self._tls.wrap_socket(sock, server_hostname=wanted, session=self._session)
+            return self._tls.wrap_socket(sock, server_hostname=self._server_name or self._name, session=self._session)
         except BaseException:
             sock.close()
             raise
