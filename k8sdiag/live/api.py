@@ -7,6 +7,7 @@ brings the connections and the credentials, the client's where those take it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPException
 from threading import Lock
 from time import monotonic
 from urllib.parse import urlencode
@@ -117,7 +118,7 @@ class LiveApi:
                 if last:
                     cause = stale.__cause__
                     raise broken(cause if isinstance(cause, Exception) else stale, self._timeout) from stale
-            except (OSError, ValueError) as error:
+            except (OSError, HTTPException, ValueError) as error:
                 raise broken(error, self._timeout) from error
         raise timed_out(self._timeout)
 
@@ -136,7 +137,7 @@ class LiveApi:
                 kept += chunk
                 if limit and len(kept) > limit:
                     del kept[:-limit]
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise broken(error, self._timeout) from error
         raise timed_out(self._timeout)
 

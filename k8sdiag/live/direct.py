@@ -7,7 +7,6 @@ wrong.
 
 from __future__ import annotations
 
-import os
 import ssl
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
@@ -118,8 +117,8 @@ def _endpoint(cluster_home: Path, cluster: Any, user_home: Path, user: Any) -> D
     else:
         tls.load_verify_locations(cadata=authority.decode())
     if certificate is not None and key is not None:
-        with _in_file(certificate + b"\n" + key) as name:
-            tls.load_cert_chain(name)
+        with _in_files(certificate, key) as names:
+            tls.load_cert_chain(*names)
     return Direct(host, tls, cluster.get("tls-server-name"), token)
 
 
@@ -132,16 +131,13 @@ def _pem(home: Path, entry: Any, word: str) -> bytes | None:
 
 
 @contextmanager
-def _in_file(pem: bytes) -> Iterator[str]:
-    """OpenSSL takes a key only from a file: one in memory, else one that is there for a moment, and for us alone."""
-    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
-        with os.fdopen(os.memfd_create("k8sdiag"), "wb", buffering=0) as file:
-            file.write(pem)
-            yield f"/proc/self/fd/{file.fileno()}"
-        return
-    from tempfile import NamedTemporaryFile  # brings hashing and chance along: only where it is needed
+def _in_files(certificate: bytes, key: bytes) -> Iterator[tuple[str, str]]:
+    """OpenSSL takes a key only from a file: it is there for a moment, and for us alone."""
+    from tempfile import TemporaryDirectory  # brings hashing and chance along: only where it is needed
 
-    with NamedTemporaryFile(prefix="k8sdiag-") as kept:
-        kept.write(pem)
-        kept.flush()
-        yield kept.name
+    with TemporaryDirectory(prefix="k8sdiag-") as folder:
+        names = Path(folder, "certificate"), Path(folder, "key")
+        for name, content in zip(names, (certificate, key), strict=True):
+            name.touch(mode=0o600)
+            name.write_bytes(content)
+        yield str(names[0]), str(names[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 from typing import Any
@@ -50,7 +51,7 @@ def broken(error: Exception, timeout: float) -> ApiError:
         return ApiError(0, _tls(cause))
     if isinstance(cause, ConnectionRefusedError):
         return ApiError(0, "connection refused")
-    if isinstance(cause, ConnectionError):
+    if isinstance(cause, http.client.HTTPException | ConnectionError):
         return ApiError(0, f"the connection broke off: {_clause(cause)}")
     if isinstance(cause, OSError):
         return ApiError(0, f"the API server cannot be reached: {_clause(cause)}")

@@ -40,7 +40,7 @@ class Transport(Protocol):
 
     def open(self, target: str, headers: list[tuple[str, str]], due: float) -> Response:
         """GET a path with its query before `due` (on the monotonic clock). Raises Stale where a kept connection had
-        been closed, ApiError, OSError and ValueError."""
+        been closed, ApiError, OSError and http.client.HTTPException."""
 
     def close(self) -> None: ...
 

@@ -102,11 +102,9 @@ def _plain(error: HTTPError) -> Exception:
         if found is None:
             break
         inner = found
-    if isinstance(inner, OSError):
+    if isinstance(inner, OSError | HTTPException):
         return inner
-    if isinstance(inner, HTTPException):
-        return ConnectionError(str(inner))
-    return ConnectionError(str(error)) if isinstance(error, ProtocolError) else OSError(str(error))
+    return HTTPException(str(error)) if isinstance(error, ProtocolError) else OSError(str(error))
 
 
 @dataclass(frozen=True, slots=True)

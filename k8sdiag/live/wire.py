@@ -1,4 +1,4 @@
-"""HTTP over kept-alive connections with nothing but sockets: what a token or a certificate needs.
+"""HTTP over kept-alive connections with nothing but the standard library: what a token or a certificate needs.
 
 urllib3 does this and much more, and importing it takes as long as all the requests of a diagnosis; it stays in use
 where the official client does (`library.py`).
@@ -6,19 +6,15 @@ where the official client does (`library.py`).
 
 from __future__ import annotations
 
-import re
+import gzip
+import http.client
 import socket
 import ssl
+import zlib
 from collections.abc import Iterable
 from threading import Lock
 from time import monotonic
-from typing import Any
 from urllib.parse import urlsplit
-
-from k8sdiag.live.answers import Answer
-
-_UNFIT = re.compile(r"[^\x21-\x7e]")  # in a path: it would end the line or the word
-_UNFIT_VALUE = re.compile(r"[^\x20-\x7e\x80-\xff]")
 
 
 class Stale(Exception):  # noqa: N818 (nothing went wrong: the server had closed a kept connection)
@@ -31,95 +27,112 @@ class Wire:
     def __init__(self, host: str, tls: ssl.SSLContext | None, server_name: str | None, size: int) -> None:
         where = urlsplit(host)
         self._prefix = where.path.rstrip("/")
-        self._host = where.netloc.rpartition("@")[2]
         self._name, self._port = where.hostname or "", where.port or (443 if tls else 80)
         self._tls, self._server_name, self._size = tls, server_name, size
         self._session: ssl.SSLSession | None = None  # what makes the next handshake a short one
-        self._idle: list[socket.socket] = []
+        self._idle: list[http.client.HTTPConnection] = []
         self._lock = Lock()
 
     def open(self, target: str, headers: Iterable[tuple[str, str]], due: float) -> Response:
-        """Send a GET and read the answer's head. Raises OSError, ValueError and Stale."""
-        request = self._request(target, headers)
+        """Send a GET and read the answer's head. Raises OSError and http.client.HTTPException, and Stale."""
         with self._lock:
-            sock = self._idle.pop() if self._idle else None
-        kept = sock is not None
-        if sock is None:
-            sock = self._connect(due)
+            connection = self._idle.pop() if self._idle else None
+        kept = connection is not None
+        if connection is None:
+            connection = self._connect(due)
         try:
-            sock.settimeout(max(due - monotonic(), 0.001))
-            sock.sendall(request)
-            answer = Answer(sock, due)
-            if isinstance(sock, ssl.SSLSocket) and not kept:
-                self._session = sock.session
-            return Response(self, sock, answer)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            sock.close()
+            connection.sock.settimeout(max(due - monotonic(), 0.001))
+            connection.putrequest("GET", self._prefix + target, skip_accept_encoding=True)
+            for name, value in headers:
+                connection.putheader(name, value)
+            connection.endheaders()
+            answer = connection.getresponse()
+            if isinstance(connection.sock, ssl.SSLSocket):
+                self._session = connection.sock.session
+            return Response(self, connection, answer)
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
+            connection.close()
             if kept:
                 raise Stale from error
             raise
         except BaseException:
-            sock.close()
+            connection.close()
             raise
 
-    def keep(self, sock: socket.socket) -> None:
+    def keep(self, connection: http.client.HTTPConnection) -> None:
         """Have a connection back whose answer was read to the end."""
         with self._lock:
             if len(self._idle) < self._size:
-                self._idle.append(sock)
+                self._idle.append(connection)
                 return
-        sock.close()
+        connection.close()
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for sock in idle:
-            sock.close()
+        for connection in idle:
+            connection.close()
 
     def __del__(self) -> None:
         self.close()
 
-    def _request(self, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
-        if _UNFIT.search(target):
-            raise ValueError(f"a path cannot have control characters or blanks in it: {target!r}")
-        lines = [f"GET {self._prefix}{target} HTTP/1.1", f"Host: {self._host}"]
-        for name, value in headers:
-            if _UNFIT_VALUE.search(value):
-                raise ValueError(f"not fit to be sent as the header {name}")
-            lines.append(f"{name}: {value}")
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-    def _connect(self, due: float) -> socket.socket:
-        # As bytes where that is the same: a str would import the tables of international names.
-        name: Any = self._name.encode() if self._name.isascii() else self._name
-        sock = socket.create_connection((name, self._port), max(due - monotonic(), 0.001))
+    def _connect(self, due: float) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(self._name, self._port)
+        sock = socket.create_connection((self._name, self._port), max(due - monotonic(), 0.001))
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is None:
-                return sock
-            sock.settimeout(max(due - monotonic(), 0.001))
-            return self._tls.wrap_socket(sock, server_hostname=self._server_name or self._name, session=self._session)
+            if self._tls is not None:
+                sock.settimeout(max(due - monotonic(), 0.001))
+                name = self._server_name or self._name
+                sock = self._tls.wrap_socket(sock, server_hostname=name, session=self._session)
         except BaseException:
             sock.close()
             raise
+        connection.sock = sock
+        return connection
 
 
 class Response:
-    """An answer, and the connection it comes over."""
+    """An answer whose body is still to be read, unpacked where it comes packed."""
 
-    def __init__(self, wire: Wire, sock: socket.socket, answer: Answer) -> None:
-        self._wire, self._sock, self._answer = wire, sock, answer
+    def __init__(self, wire: Wire, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
+        self._wire, self._connection, self._answer = wire, connection, answer
+        self._sock: socket.socket | None = connection.sock  # http.client lets go of it where it is not to be kept
+        packed = answer.headers.get("Content-Encoding", "").lower() == "gzip"
+        self._unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if packed else None
         self.status = answer.status
-        self.header, self.read = answer.header, answer.read
+
+    def header(self, name: str) -> str:
+        return str(self._answer.headers.get(name, ""))
+
+    def read(self, most: int, seconds: float) -> bytes:
+        """The next piece, waiting at most so long; b'' at the end. Raises OSError and http.client.HTTPException."""
+        if self._sock is not None:
+            self._sock.settimeout(seconds)
+        while True:
+            piece = self._answer.read1(most)
+            if not piece:
+                if self._answer.length:  # http.client's read1 takes the end of the stream for the end of the body
+                    raise http.client.IncompleteRead(b"", self._answer.length)
+                return b""
+            try:
+                data = self._unpack.decompress(piece) if self._unpack else piece
+            except zlib.error as error:
+                raise gzip.BadGzipFile(str(error)) from None
+            if data:
+                return data
 
     def release(self) -> None:
         """The body is read: the connection may be used again."""
-        if self._answer.kept and self._answer.whole:
-            self._wire.keep(self._sock)
+        whole = self._answer.isclosed() or self._answer.length == 0
+        self._answer.close()
+        if whole and not self._answer.will_close:
+            self._wire.keep(self._connection)
         else:
-            self._sock.close()
+            self._connection.close()
 
     def close(self) -> None:
         """Half an answer is still in it: not fit for the next request."""
-        self._sock.close()
+        self._answer.close()
+        self._connection.close()
