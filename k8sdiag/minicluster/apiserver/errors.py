@@ -240,7 +240,3 @@ def not_found_value(field: str, value: Any) -> Cause:
 
 def type_invalid(field: str, value: Any, detail: str) -> Cause:
     return Cause(field, "FieldValueTypeInvalid", f"Invalid value: {go_value(value)}: {detail}")
-
-
-def internal_field(field: str, detail: str) -> Cause:
-    return Cause(field, "InternalError", f"Internal error: {detail}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import duplicate, forbidden_field, invalid_value, not_supported, required
 from k8sdiag.minicluster.apiserver.validation import formats
-from k8sdiag.minicluster.apiserver.validation.fields import NOT_POSITIVE, Causes, each, label_selector
+from k8sdiag.minicluster.apiserver.validation.fields import NOT_POSITIVE, Causes, each, label_selector, set_operator
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED, _PREFERRED = (
@@ -60,17 +60,10 @@ def _node_term(term: Json, path: str, out: Causes, strict: bool = True) -> None:
 
 def _node_requirement(requirement: Json, path: str, strict: bool, out: Causes) -> None:
     operator, values = requirement.get("operator") or "", requirement.get("values") or ()
-    if operator in ("In", "NotIn"):
-        if not values:
-            out.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
-    elif operator in ("Exists", "DoesNotExist"):
-        if values:
-            why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            out.append(forbidden_field(f"{path}.values", why))
-    elif operator in ("Gt", "Lt"):
+    if operator in ("Gt", "Lt"):
         if len(values) != 1:
             out.append(required(f"{path}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'"))
-    else:
+    elif not set_operator(requirement, path, out):
         out.append(invalid_value(f"{path}.operator", operator, _OPERATOR))
     key = requirement.get("key") or ""
     each(formats.qualified_name(key), f"{path}.key", key, out)

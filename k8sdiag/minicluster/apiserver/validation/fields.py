@@ -98,13 +98,16 @@ def label_selector(selector: Json | None, path: str, out: Causes) -> None:
         labels(selector["matchLabels"], f"{path}.matchLabels", out)
     for index, requirement in enumerate(selector.get("matchExpressions") or ()):
         where = f"{path}.matchExpressions[{index}]"
-        _requirement(requirement, where, out)
+        if not set_operator(requirement, where, out):
+            operator = requirement.get("operator") or ""
+            out.append(invalid_value(f"{where}.operator", operator, "not a valid selector operator"))
         each(formats.qualified_name(requirement.get("key") or ""), f"{where}.key", requirement.get("key") or "", out)
         for at, value in enumerate(requirement.get("values") or ()):
             each(formats.label_value(value), f"{where}.values[{at}]", value, out)
 
 
-def _requirement(requirement: Json, path: str, out: Causes) -> None:
+def set_operator(requirement: Json, path: str, out: Causes) -> bool:
+    """Check the values for an operator that asks whether one is among some; False where it is another operator."""
     operator, values = requirement.get("operator") or "", requirement.get("values") or ()
     if operator in ("In", "NotIn"):
         if not values:
@@ -114,7 +117,8 @@ def _requirement(requirement: Json, path: str, out: Causes) -> None:
             why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
             out.append(forbidden_field(f"{path}.values", why))
     else:
-        out.append(invalid_value(f"{path}.operator", operator, "not a valid selector operator"))
+        return False
+    return True
 
 
 def empty_selector(selector: Json) -> bool:
