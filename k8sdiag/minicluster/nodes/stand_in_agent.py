@@ -98,7 +98,7 @@ class StandInAgent:
             reason = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
             raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
         started = parse_time(shown.get("startedAt")) or 0.0
-        run = _log_of(_spec(pod, container), pod)
+        run = _log_of(_spec(pod, container), pod, self._clock)
         if "finishedAt" in shown:
             run = Run(max(0.0, (parse_time(shown["finishedAt"]) or started) - started), run.code, run.lines)
         return serve(self._logs.open(started, run), options, output)
@@ -261,9 +261,14 @@ def _status(pod: Json, container: str) -> Json:
     return found
 
 
-def _log_of(container: Json, pod: Json) -> Run:
+def _log_of(container: Json, pod: Json, clock: Clock) -> Run:
     """What a container writes: its echoes; a server says that it has started."""
     run = run_of(container, any(owner.get("kind") == "Job" for owner in pod["metadata"].get("ownerReferences") or ()))
+    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    shell = Shell(pod, container, clock)
+    if not run.lines and run.seconds is not None and shell.knows(words) and words[0] not in SHELLS:
+        answer = shell.run(words)
+        return Run(run.seconds, run.code, tuple((0.0, line) for line in (answer.out + answer.err).splitlines()))
     if run.lines or run.seconds is not None or container.get("stdin"):
         return run
     return Run(None, 0, ((0.0, f"{container.get('name')}: started"),))

@@ -57,6 +57,7 @@ def test_what_a_pod_says_while_it_runs(here: Kubectl) -> None:
     failed = here("run", "two", *once, "--", "sh", "-c", "echo from the pod; exit 4", code=4)
     assert "from the pod\n" in failed.stdout
     assert 'pod "two" deleted' in failed.stdout
+    assert here("run", "name", *once, "--quiet", "--", "hostname").stdout == "name\n"
     typed = here("run", "three", *once, "--quiet", "--", "cat", stdin="hello\n")
     assert typed.stdout == "hello\n"
     shell = here("run", "four", *once, "--quiet", "--", "sh", stdin="hostname\nexit 3\n", code=3)
