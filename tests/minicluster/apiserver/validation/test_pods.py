@@ -169,6 +169,35 @@ def test_taken(extra: str) -> None:
     assert complaints("pods", pod(extra)) == []
 
 
+@pytest.mark.parametrize(
+    ("operator", "values", "field", "why"),
+    [
+        ("In", "[]", "values", "Required value: must be specified when `operator` is 'In' or 'NotIn'"),
+        (
+            "DoesNotExist",
+            "[a]",
+            "values",
+            "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        ),
+        ("Like", "[a]", "operator", 'Invalid value: "Like": not a valid selector operator'),
+        ("Gt", "[]", "values", "Required value: must be specified single value when `operator` is 'Lt' or 'Gt'"),
+    ],
+)
+def test_selectors_of_nodes_and_of_labels_take_the_same_operators(
+    operator: str, values: str, field: str, why: str
+) -> None:
+    asked = f"{{matchExpressions: [{{key: k, operator: {operator}, values: {values}}}]}}"
+    must = "requiredDuringSchedulingIgnoredDuringExecution"
+    nodes = f"affinity: {{nodeAffinity: {{{must}: {{nodeSelectorTerms: [{asked}]}}}}}}"
+    at = f"spec.affinity.nodeAffinity.{must}.nodeSelectorTerms[0].matchExpressions[0]"
+    assert complaints("pods", pod(nodes)) == [f"{at}.{field}: {why}"]
+    others = f"affinity: {{podAffinity: {{{must}: [{{topologyKey: zone, labelSelector: {asked}}}]}}}}"
+    at = f"spec.affinity.podAffinity.{must}[0].labelSelector.matchExpressions[0]"
+    if operator == "Gt":  # labels are not compared as numbers
+        field, why = "operator", 'Invalid value: "Gt": not a valid selector operator'
+    assert complaints("pods", pod(others)) == [f"{at}.{field}: {why}"]
+
+
 MUTABLE = (
     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
     "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
