@@ -9,7 +9,7 @@ import orjson
 
 from k8sdiag.clock import Clock, format_time, parse_time
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver.errors import ApiError, bad_request
+from k8sdiag.minicluster.apiserver.errors import bad_request
 from k8sdiag.minicluster.client import Client
 from k8sdiag.minicluster.loop import Loop
 from k8sdiag.minicluster.nodes.agent import (
@@ -106,11 +106,8 @@ class StandInAgent:
     def exec(self, pod: Json, container: str, command: Command, output: Output) -> Input:
         words = list(command.words)
         if not (_status(pod, container).get("state") or {}).get("running"):
-            raise ApiError(
-                500,
-                "InternalError",
-                f'Internal error occurred: unable to upgrade connection: container not found ("{container}")',
-            )
+            output.end(1, f'unable to upgrade connection: container not found ("{container}")')
+            return Closed()
         shell = Shell(pod, _spec(pod, container), self._clock)
         if not shell.knows(words):
             what = words[0] if words else ""

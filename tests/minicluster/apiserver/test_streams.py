@@ -25,11 +25,12 @@ BINARY = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
 TEXT = ("v4.base64.channel.k8s.io", "base64.channel.k8s.io")
 
 
-def exit_status(code: int) -> dict[str, Any]:
+def exit_status(code: int, why: str = "") -> dict[str, Any]:
+    why = why or f"command terminated with exit code {code}"
     return {
         "metadata": {},
         "status": "Failure",
-        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "message": f"command terminated with non-zero exit code: {why}",
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }
@@ -98,10 +99,11 @@ def test_a_command_over_bytes(lab: Lab, protocol: str) -> None:
             said = await all_of(connection)
         assert said[:3] == [READY, b"\x01out\n", b"\x02err\n"]
         assert said[3][:1] == b"\x03"
+        kubelet = "error executing command [sh -c echo out; echo err >&2; exit 7], exit code 7"
         if protocol.startswith("v"):
-            assert json.loads(said[3][1:]) == exit_status(7)
+            assert json.loads(said[3][1:]) == exit_status(7, "" if protocol.startswith("v5") else kubelet)
         else:
-            assert said[3][1:] == b"command terminated with non-zero exit code: exit status 7"
+            assert said[3][1:].decode() == f"command terminated with non-zero exit code: {kubelet}"
         assert len(said) == 4
 
     play(scene())

@@ -149,8 +149,9 @@ def test_exec(here: Kubectl) -> None:
     assert (both.stdout, both.stderr) == ("out\n", f"{CHOICE}err\ncommand terminated with exit code 3\n")
     unknown = here("exec", "two", "-c", "a", "--", "frobnicate", code=1).stderr
     assert re.fullmatch(
-        r"error: Internal error occurred: error executing command in container: failed to exec in container: failed to"
-        r' start exec "[0-9a-f]{64}": OCI runtime exec failed: exec failed: unable to start container process: exec:'
+        r"error: Internal error occurred: Internal error occurred: error executing command in container: failed to exec"
+        r' in container: failed to start exec "[0-9a-f]{64}": OCI runtime exec failed: exec failed: unable to'
+        r" start container process: exec:"
         r' "frobnicate": executable file not found in \$PATH: unknown\n',
         unknown,
     )

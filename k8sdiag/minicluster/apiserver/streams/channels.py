@@ -20,6 +20,7 @@ from k8sdiag.minicluster.apiserver.streams.subject import Nodes, agent_of, conta
 from k8sdiag.minicluster.nodes.agent import STDOUT, Command, Input
 
 _STDIN, _ERROR, _RESIZE, _CLOSE = 0, 3, 4, 255
+_TOLD_TWICE = "error executing command in container"
 _CLOSING = "v5.channel.k8s.io"  # the first in which a client can say that its stdin has ended
 _STATED = (_CLOSING, "v4.channel.k8s.io", "v4.base64.channel.k8s.io")  # the end is a Status; before that, plain words
 PROTOCOLS = (*_STATED, "channel.k8s.io", "base64.channel.k8s.io")
@@ -76,7 +77,7 @@ async def _converse(http: BaseRequest, command: Command, begin: Callable[[Outlet
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=PING_SECONDS, max_msg_size=32 * 1024 * 1024)
     await socket.prepare(http)
     listening = asyncio.create_task(_listen(socket, source, command))
-    writing = asyncio.create_task(_write(socket, outlet))
+    writing = asyncio.create_task(_write(socket, outlet, command))
     try:
         await asyncio.wait((listening, writing), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -126,7 +127,7 @@ def bytes_of(data: object, as_text: bool = False) -> bytes:
         return b""
 
 
-async def _write(socket: web.WebSocketResponse, outlet: Outlet) -> None:
+async def _write(socket: web.WebSocketResponse, outlet: Outlet, command: Command) -> None:
     as_text = _is_text(socket)
 
     async def send(channel: int, data: bytes) -> None:
@@ -138,29 +139,37 @@ async def _write(socket: web.WebSocketResponse, outlet: Outlet) -> None:
     await send(STDOUT, b"")  # says that the connection stands
     while not isinstance(piece := await outlet.next(), End):
         await send(*piece)
-    status = _status(piece)
+    status = _status(piece, command, socket.ws_protocol == _CLOSING)
     if socket.ws_protocol in _STATED:
         await send(_ERROR, orjson.dumps(status))
     elif status["status"] == "Failure":
         await send(_ERROR, str(status["message"]).encode())
 
 
-def _status(end: End) -> Json:
-    """How it ended, as the error channel says it (remotecommand v4)."""
+def _status(end: End, command: Command, is_translated: bool) -> Json:
+    """How it ended, as the error channel says it. In version 5 the API server has read a kubelet's answer and tells it
+    in its own words (apimachinery/pkg/util/proxy/streamtranslator.go); before that it is the kubelet's own
+    (remotecommand/exec.go), in which containerd names the command."""
     if end.message:
+        text = f"Internal error occurred: {end.message}"
+        if is_translated and end.message.startswith(_TOLD_TWICE):
+            text = f"Internal error occurred: {text}"
         return {
             "metadata": {},
             "status": "Failure",
-            "message": f"Internal error occurred: {end.message}",
+            "message": text,
             "reason": "InternalError",
-            "details": {"causes": [{"message": end.message}]},
+            "details": {"causes": [{"message": text.removeprefix("Internal error occurred: ")}]},
             "code": 500,
         }
     if end.code:
+        why = f"error executing command [{' '.join(command.words)}], exit code {end.code}"
+        if is_translated:
+            why = f"command terminated with exit code {end.code}"
         return {
             "metadata": {},
             "status": "Failure",
-            "message": f"command terminated with non-zero exit code: exit status {end.code}",
+            "message": f"command terminated with non-zero exit code: {why}",
             "reason": "NonZeroExitCode",
             "details": {"causes": [{"reason": "ExitCode", "message": str(end.code)}]},
         }
