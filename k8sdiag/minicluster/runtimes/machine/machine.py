@@ -163,6 +163,10 @@ class Machine:
         self._used = max(0, self._used + count)
         self.check()
 
+    def release(self, count: int) -> None:
+        """A process gives memory back."""
+        self._used = max(0, self._used - count)
+
     def check(self) -> None:
         """Kill it if it uses too much."""
         limit = self.spec.limits.memory
