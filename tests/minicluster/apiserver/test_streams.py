@@ -16,6 +16,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
+from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.nodes.agent import STDOUT, Closed, Input, LogOptions, Output
 from tests.minicluster.conftest import Lab, Response
 
@@ -213,6 +214,34 @@ def test_refusals_come_before_the_upgrade(
     assert answer.status == code, answer.body
     assert answer.json["kind"] == "Status"
     assert message in answer.json["message"]
+
+
+def test_what_a_kubelet_cannot_do_is_the_streams_end_in_version_5(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> Input:
+        text = 'unable to upgrade connection: container not found ("a")'
+        raise ApiError(500, "InternalError", f"Internal error occurred: {text}")
+
+    async def ended() -> str:
+        async with opened(lab, f"{NS}/pods/web/exec?command=ls&stdout=1") as connection:
+            said = await all_of(connection)
+        return str(json.loads(said[-1][1:])["message"])
+
+    async def scene() -> None:
+        missing = 'unable to upgrade connection: container not found ("a")'
+        with monkeypatch.context() as patch:
+            patch.setattr(lab.cluster.agents.find("node1"), "exec", refuse, raising=False)
+            assert await ended() == f"Internal error occurred: {missing}"
+            older = {"Upgrade": "websocket", "Sec-WebSocket-Protocol": "v4.channel.k8s.io"}
+            answer = await asyncio.to_thread(raw, lab, f"{NS}/pods/web/exec?command=ls&stdout=1", older)
+            assert (answer.status, answer.json["message"]) == (500, f"Internal error occurred: {missing}")
+        with monkeypatch.context() as patch:
+            patch.setattr(lab.cluster.agents, "_agents", {})
+            assert await ended() == (
+                'Internal error occurred: error sending request: Post "https://172.18.0.2:10250/exec/default/web/a":'
+                " dial tcp 172.18.0.2:10250: connect: connection refused"
+            )
+
+    play(scene())
 
 
 def test_each_port_has_two_channels(lab: Lab) -> None:

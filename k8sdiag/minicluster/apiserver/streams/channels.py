@@ -17,7 +17,7 @@ from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.apiserver.streams.outlet import End, Outlet
 from k8sdiag.minicluster.apiserver.streams.subject import Nodes, agent_of, container_of, is_true, pod_of, words_of
-from k8sdiag.minicluster.nodes.agent import STDOUT, Command, Input
+from k8sdiag.minicluster.nodes.agent import STDOUT, Closed, Command, Input
 
 _STDIN, _ERROR, _RESIZE, _CLOSE = 0, 3, 4, 255
 _TOLD_TWICE = "error executing command in container"
@@ -35,8 +35,9 @@ async def run_command(nodes: Nodes, http: BaseRequest, request: Request) -> web.
     pod = pod_of(nodes, request)
     container = container_of(pod, request.query.get("container", ""))
     path = f"/exec/{request.namespace}/{request.name}/{container}"
-    agent = agent_of(nodes, pod, path)
-    return await _converse(http, command, lambda outlet: agent.exec(pod, container, command, outlet))
+    return await _converse(
+        http, command, lambda outlet: agent_of(nodes, pod, path).exec(pod, container, command, outlet)
+    )
 
 
 async def attach(nodes: Nodes, http: BaseRequest, request: Request) -> web.StreamResponse:
@@ -44,8 +45,10 @@ async def attach(nodes: Nodes, http: BaseRequest, request: Request) -> web.Strea
     command = Command((), *_wanted(request))
     pod = pod_of(nodes, request)
     container = container_of(pod, request.query.get("container", ""))
-    agent = agent_of(nodes, pod, f"/attach/{request.namespace}/{request.name}/{container}")
-    return await _converse(http, command, lambda outlet: agent.attach(pod, container, command, outlet))
+    path = f"/attach/{request.namespace}/{request.name}/{container}"
+    return await _converse(
+        http, command, lambda outlet: agent_of(nodes, pod, path).attach(pod, container, command, outlet)
+    )
 
 
 def _wanted(request: Request) -> tuple[bool, bool, bool, bool]:
@@ -73,7 +76,7 @@ async def _converse(http: BaseRequest, command: Command, begin: Callable[[Outlet
     """Carry bytes both ways until the command or the client ends."""
     must_upgrade(http, PROTOCOLS)
     outlet = Outlet()
-    source = begin(outlet)  # a refusal is an answer to the request, before it becomes a websocket
+    source = _begun(http, outlet, begin)
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=PING_SECONDS, max_msg_size=32 * 1024 * 1024)
     await socket.prepare(http)
     listening = asyncio.create_task(_listen(socket, source, command))
@@ -87,6 +90,20 @@ async def _converse(http: BaseRequest, command: Command, begin: Callable[[Outlet
         await asyncio.gather(listening, writing, return_exceptions=True)
         await socket.close()
     return socket
+
+
+def _begun(http: BaseRequest, outlet: Outlet, begin: Callable[[Outlet], Input]) -> Input:
+    """A refusal is an answer to the request, before it becomes a websocket; but in version 5 the API server asks the
+    kubelet only after that, so the kubelet's failures come as the end of the stream."""
+    try:
+        return begin(outlet)
+    except errors.ApiError as refused:
+        spoken = next((name for name in offered(http) if name in PROTOCOLS), "")
+        if refused.code != 500 or spoken != _CLOSING:
+            raise
+        text = refused.message.removeprefix("Internal error occurred: ")
+        outlet.end(1, f"error sending request: Post{text[3:]}" if text.startswith('Get "') else text)
+        return Closed()
 
 
 def _is_text(socket: web.WebSocketResponse) -> bool:
