@@ -13,11 +13,13 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError, bad_request
 from k8sdiag.minicluster.kubelet.containers import Record
 from k8sdiag.minicluster.nodes.agent import Closed, Command, ContainerUsage, Input, LogOptions, NodeUsage, Output, Page
-from k8sdiag.minicluster.runtimes.base import Attach, Connect, Exec, Logs
+from k8sdiag.minicluster.runtimes.base import Attach, Connect, ContainerState, Exec, Logs
+from k8sdiag.quantity import parse_quantity
 
 if TYPE_CHECKING:
     from k8sdiag.minicluster.kubelet.kubelet import Kubelet
 
+CPU, MEMORY = "lab.k8sdiag.dev/cpu", "lab.k8sdiag.dev/memory"
 _NODE_CPU, _NODE_MEMORY = 0.12, 900 * 2**20  # what a node uses without pods
 _PULLING = {
     "ErrImagePull": "image can't be pulled",
@@ -75,8 +77,9 @@ class KubeletAgent:
             for name, runs in worker.runs.items():
                 state = inspect(runs[-1].id) if runs[-1].running else None
                 if state is not None and state.state == "running":
-                    pods.setdefault(uid, []).append(ContainerUsage(name, state.cpu, float(state.memory)))
-                    cpu, memory = cpu + state.cpu, memory + state.memory
+                    used = _said(worker.pod, name, state)
+                    pods.setdefault(uid, []).append(used)
+                    cpu, memory = cpu + used.cpu, memory + used.memory
         return NodeUsage(cpu, memory, pods)
 
     def _running(self, pod: Json, container: str) -> Record:
@@ -113,6 +116,13 @@ class KubeletAgent:
             "# TYPE kubelet_running_pods gauge\n"
             f"kubelet_running_pods {len(usage.pods)}\n"
         )
+
+
+def _said(pod: Json, container: str, state: ContainerState) -> ContainerUsage:
+    """What a container uses; annotations of the pod may say so, so that there is something to scale by."""
+    said = pod["metadata"].get("annotations") or {}
+    cpu, memory = parse_quantity(said.get(CPU)), parse_quantity(said.get(MEMORY))
+    return ContainerUsage(container, state.cpu if cpu is None else cpu, state.memory if memory is None else memory)
 
 
 def _figures(cpu: float, memory: float, now: str) -> Json:

@@ -113,7 +113,8 @@ def conditions_of(
     ones (resizes, the reason of an eviction)."""
     spec = pod["spec"]
     ready = containers_ready(spec, statuses, phase)
-    others = [one for one in old.get("conditions") or () if one["type"] not in (*OWN, *RESIZE, *extra)]
+    held = (pod.get("status") or {}).get("conditions") or ()
+    others = [one for one in held if one["type"] not in (*OWN, *RESIZE, *extra)]
     made: dict[str, Value] = dict(extra)
     made["PodReadyToStartContainers"] = ("True" if network else "False", "", "")
     made["Initialized"] = _initialized(spec, statuses, phase)

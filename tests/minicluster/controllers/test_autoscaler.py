@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.controllers.autoscaling_limits import Past, limit
 from k8sdiag.minicluster.controllers.autoscaling_metrics import MetricError, Target, propose
-from tests.minicluster.controllers.world import World, condition
+from tests.minicluster.controllers.world import World, condition, container
 
 NOW = 10_000.0
 
@@ -132,7 +132,7 @@ def deployment(world: World, cpu: str, replicas: int = 1, request: str = "100m")
     resources: dict[str, Any] = {"requests": {"cpu": request}} if request else {}
     template = {
         "metadata": {"labels": {"app": "web"}, "annotations": {"lab.k8sdiag.dev/cpu": cpu}},
-        "spec": {"containers": [{"name": "app", "image": "nginx", "resources": resources}]},
+        "spec": {"containers": [container(resources=resources)]},
     }
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
     world.make("deployments", "web", spec=spec)

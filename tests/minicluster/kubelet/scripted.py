@@ -178,24 +178,22 @@ class ScriptedRuntime:
         if container in self._sandboxes:
             uid, _ = self._sandboxes[container]
             self._sandboxes[container] = (uid, ContainerState(EXITED))
-            for made in self._made.values():
-                if made.sandbox == container:
-                    self._end(made, 137, "Error")
+            for inside in self._made.values():
+                if inside.sandbox == container:
+                    self._end(inside, 137, "Error")
             return
-        made = self._made.get(container)
-        if made is None:
+        if container not in self._made:
             return
+        made = self._made[container]
         self._note(f"stop {grace:g}", made.spec.name)
-        if made.script.ignores_term:
-            self._after(grace, lambda: self._end(made, 137, "Error"))
-        else:
-            self._after(0.02, lambda: self._end(made, 143, "Error"))
+        wait, code = (grace, 137) if made.script.ignores_term else (0.02, 143)
+        self._after(wait, lambda: self._end(made, code, "Error"))
 
     def inspect(self, container: str) -> ContainerState | None:
         if container in self._sandboxes:
             return self._sandboxes[container][1]
-        made = self._made.get(container)
-        return made.state if made else None
+        found = self._made.get(container)
+        return found.state if found else None
 
     def kill(self, name: str, code: int, reason: str = "Error") -> None:
         """Something ends a container that nobody asked for."""

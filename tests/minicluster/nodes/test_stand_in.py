@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.nodes.agent import Command, LogOptions, Output
-from tests.minicluster.controllers.world import World, condition
+from k8sdiag.minicluster.nodes.agent import Command, LogOptions
+from tests.minicluster.controllers.world import World, condition, container
 
 
 class Heard:
@@ -45,15 +45,15 @@ def agent(world: World, pod: Json) -> Any:
 
 
 def run(world: World, name: str, *words: str, **more: Any) -> Heard:
-    heard: Output | Heard = Heard()
+    heard = Heard()
     pod = world.get("pods", name)
     agent(world, pod).exec(pod, "app", Command(words, **more), heard)
-    assert isinstance(heard, Heard)
+    world.run(0.5)
     return heard
 
 
 def shell(script: str) -> list[Json]:
-    return [{"name": "app", "image": "busybox", "command": ["sh", "-c", script]}]
+    return [{"name": "app", "image": "busybox:1.36", "command": ["sh", "-c", script]}]
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_pod_goes_through_a_kubelets_steps(world: World) -> None:
         ),
     ]
     assert [event[1:] for event in world.events("Pod", "web") if event[1] != "Scheduled"] == [
-        ("Pulled", 'Container image "nginx" already present on machine'),
+        ("Pulled", 'Container image "busybox:1.36" already present on machine'),
         ("Created", "Created container: app"),
         ("Started", "Started container app"),
     ]
@@ -166,8 +166,8 @@ def test_a_crash_loop(world: World) -> None:
 
 def test_init_containers_come_first(world: World) -> None:
     init = [
-        {"name": "one", "image": "busybox", "command": ["sleep", "5"]},
-        {"name": "sidecar", "image": "busybox", "command": ["sleep", "infinity"], "restartPolicy": "Always"},
+        {"name": "one", "image": "busybox:1.36", "command": ["sleep", "5"]},
+        {"name": "sidecar", "image": "busybox:1.36", "command": ["sleep", "infinity"], "restartPolicy": "Always"},
     ]
     world.pod("web", initContainers=init)
     world.run(3)
@@ -247,7 +247,7 @@ def test_a_followed_log_ends_with_its_container(world: World) -> None:
 
 def test_commands_in_a_container(world: World) -> None:
     variables = [{"name": "COLOUR", "value": "blue"}]
-    world.pod("web", containers=[{"name": "app", "image": "nginx", "env": variables}])
+    world.pod("web", containers=[container(env=variables)])
     world.run(5)
     assert run(world, "web", "echo", "hello", "world").text == "hello world\n"
     assert run(world, "web", "sh", "-c", "echo $COLOUR; exit 4").code == 4
@@ -266,8 +266,11 @@ def test_a_terminal(world: World) -> None:
     world.run(5)
     pod, heard = world.get("pods", "web"), Heard()
     typed = agent(world, pod).exec(pod, "app", Command(("sh",), stdin=True, tty=True), heard)
+    world.run(0.5)
     typed.feed(b"echo hi\r")
+    world.run(0.5)
     typed.feed(b"exit 3\r")
+    world.run(0.5)
     assert heard.text == "/ # echo hi\r\nhi\r\n/ # exit 3\r\n"
     assert heard.code == 3
 
@@ -278,6 +281,7 @@ def test_ports_and_pages(world: World) -> None:
     pod, heard = world.get("pods", "web"), Heard()
     connection = agent(world, pod).forward(pod, 8080, heard)
     connection.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    world.run(0.5)
     assert heard.text.startswith("HTTP/1.1 200 OK\r\n")
     refused = Heard()
     agent(world, pod).forward(pod, 81, refused)
