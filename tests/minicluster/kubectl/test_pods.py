@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.minicluster.conftest import Kubectl, Lab, find_kubectl
+from tests.minicluster.kubectl.conftest import until
 from tests.minicluster.kubectl.shows import shows
 
 TWO = """
@@ -45,6 +46,7 @@ CHOICE = 'Defaulted container "a" out of: a, b, first (init)\n'
 def two(here: Kubectl) -> None:
     here("apply", "-f", "-", stdin=TWO)
     here("wait", "--for=condition=Ready", "pod/two", "--timeout=10s")
+    until(lambda: "a3" in here("logs", "two", "a").stdout)
 
 
 @contextmanager

@@ -16,7 +16,15 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.request import Request
 from k8sdiag.minicluster.apiserver.streams.outlet import End, Outlet
-from k8sdiag.minicluster.apiserver.streams.subject import Nodes, agent_of, container_of, is_true, pod_of, words_of
+from k8sdiag.minicluster.apiserver.streams.subject import (
+    Nodes,
+    agent_of,
+    container_of,
+    is_true,
+    node_of,
+    pod_of,
+    words_of,
+)
 from k8sdiag.minicluster.nodes.agent import STDOUT, Closed, Command, Input
 
 _STDIN, _ERROR, _RESIZE, _CLOSE = 0, 3, 4, 255
@@ -34,6 +42,7 @@ async def run_command(nodes: Nodes, http: BaseRequest, request: Request) -> web.
         raise errors.invalid_kind("", "PodExecOptions", "", [errors.required("command")])
     pod = pod_of(nodes, request)
     container = container_of(pod, request.query.get("container", ""))
+    node_of(pod)
     path = f"/exec/{request.namespace}/{request.name}/{container}"
     return await _converse(
         http, command, lambda outlet: agent_of(nodes, pod, path).exec(pod, container, command, outlet)
@@ -45,6 +54,7 @@ async def attach(nodes: Nodes, http: BaseRequest, request: Request) -> web.Strea
     command = Command((), *_wanted(request))
     pod = pod_of(nodes, request)
     container = container_of(pod, request.query.get("container", ""))
+    node_of(pod)
     path = f"/attach/{request.namespace}/{request.name}/{container}"
     return await _converse(
         http, command, lambda outlet: agent_of(nodes, pod, path).attach(pod, container, command, outlet)

@@ -52,11 +52,17 @@ def container_of(pod: Json, wanted: str) -> str:
     raise errors.bad_request(text)
 
 
-def agent_of(nodes: Nodes, pod: Json, path: str) -> Agent:
-    """The agent of the node a pod is on. Raises 400 where it is on none."""
-    node = pod["spec"].get("nodeName")
+def node_of(pod: Json) -> str:
+    """The node a pod is on. Raises 400 where it is on none."""
+    node = str(pod["spec"].get("nodeName") or "")
     if not node:
         raise errors.bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
+    return node
+
+
+def agent_of(nodes: Nodes, pod: Json, path: str) -> Agent:
+    """The agent of the node a pod is on. Raises 400 where it is on none, 500 where it does not answer."""
+    node = node_of(pod)
     return nodes.agents.reach(node, address_of(nodes, node), path)
 
 
