@@ -8,7 +8,12 @@ from tests.minicluster.conftest import Kubectl
 from tests.minicluster.kubectl.shows import shows
 
 
-@shows("kubectl label TYPE NAME KEY=VALUE", "kubectl label --overwrite", "kubectl label --list", "kubectl label KEY-")
+@shows(
+    "kubectl label KIND NAME KEY=VALUE",
+    "kubectl label --overwrite",
+    "kubectl label --list",
+    "kubectl label KIND NAME KEY-",
+)
 def test_labels(here: Kubectl) -> None:
     here("create", "configmap", "settings")
     assert here("label", "configmap", "settings", "tier=front").stdout == "configmap/settings labeled\n"
@@ -59,7 +64,7 @@ def test_a_label_that_is_none_is_refused_by_the_server(here: Kubectl) -> None:
     )
 
 
-@shows("kubectl annotate TYPE NAME KEY=VALUE", "kubectl annotate --overwrite", "kubectl annotate KEY-")
+@shows("kubectl annotate KIND NAME KEY=VALUE", "kubectl annotate --overwrite", "kubectl annotate KIND NAME KEY-")
 def test_annotations(here: Kubectl) -> None:
     here("create", "configmap", "settings")
     assert here("annotate", "cm", "settings", "note=one").stdout == "configmap/settings annotated\n"

@@ -130,7 +130,9 @@ def test_proxy(here: Kubectl, lab: Lab, namespace: str) -> None:
 
 @pytest.mark.usefixtures("web")
 @shows(
-    "kubectl get --raw PODS/NAME/proxy", "kubectl get --raw NODES/NAME/proxy", "kubectl get --raw SERVICES/NAME/proxy"
+    "kubectl get --raw PATH/pods/NAME/proxy",
+    "kubectl get --raw PATH/nodes/NAME/proxy",
+    "kubectl get --raw PATH/services/NAME/proxy",
 )
 def test_raw_proxies(here: Kubectl, lab: Lab, namespace: str) -> None:
     inside = f"/api/v1/namespaces/{namespace}"

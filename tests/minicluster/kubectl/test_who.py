@@ -30,7 +30,7 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}}]
 """
 
 
-@shows("kubectl auth can-i VERB TYPE", "kubectl auth can-i --as", "kubectl auth can-i --list", "kubectl auth can-i -q")
+@shows("kubectl auth can-i VERB KIND", "kubectl auth can-i --as", "kubectl auth can-i --list", "kubectl auth can-i -q")
 @shows("kubectl auth reconcile -f FILE", "kubectl auth reconcile --remove-extra-permissions")
 def test_what_a_role_allows(here: Kubectl, namespace: str) -> None:
     made = here("auth", "reconcile", "-f", "-", stdin=ROLE.format(namespace=namespace, verbs="get, list"))
