@@ -9,17 +9,45 @@ from k8sdiag.minicluster.runtimes.images import Image
 from k8sdiag.minicluster.runtimes.machine.files import DENIED, MISSING, Entry, Files, normal
 from k8sdiag.minicluster.runtimes.machine.machine import PATH, Machine, Process, Program
 from k8sdiag.minicluster.runtimes.machine.threads import Steps
-from k8sdiag.minicluster.runtimes.programs import archives, filing, net, python, servers, shell, system, text
+from k8sdiag.minicluster.runtimes.programs import (
+    archives,
+    conditions,
+    filing,
+    filters,
+    net,
+    python,
+    servers,
+    shell_command,
+    system,
+    text,
+)
 
 NOT_IN_PATH = "executable file not found in $PATH"
 _BIN = ("/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/")
-_SHELLS = {"sh": shell.shell, "bash": shell.shell, "ash": shell.shell, "dash": shell.shell, "zsh": shell.shell}
+_SHELLS = {
+    "sh": shell_command.shell,
+    "bash": shell_command.shell,
+    "ash": shell_command.shell,
+    "dash": shell_command.shell,
+    "zsh": shell_command.shell,
+}
 _PROGRAMS: Mapping[str, Program] = {
-    **text.COMMANDS, **filing.COMMANDS, **system.COMMANDS, **net.COMMANDS, **archives.COMMANDS, **servers.COMMANDS,
+    **text.COMMANDS, **filing.COMMANDS, **system.COMMANDS, **net.COMMANDS, **archives.COMMANDS, **filters.COMMANDS, **conditions.COMMANDS, **servers.COMMANDS,
     **python.COMMANDS, **_SHELLS,
 }  # fmt: skip
 # What every base holds: the shell and the small commands. Servers and languages come with their images.
-_BASE = frozenset((*text.COMMANDS, *filing.COMMANDS, *system.COMMANDS, *net.COMMANDS, *archives.COMMANDS, "sh")) - {
+_BASE = frozenset(
+    (
+        *text.COMMANDS,
+        *filing.COMMANDS,
+        *system.COMMANDS,
+        *net.COMMANDS,
+        *archives.COMMANDS,
+        *filters.COMMANDS,
+        *conditions.COMMANDS,
+        "sh",
+    )
+) - {
     "pause",
     "stress",
     "stress-ng",

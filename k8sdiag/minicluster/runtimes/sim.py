@@ -6,17 +6,17 @@ read from its command, or from the behaviour that a pod's annotations give it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.loop import Loop
 from k8sdiag.minicluster.nodes.agent import Input, Output
 from k8sdiag.minicluster.runtimes import commands, starting
+from k8sdiag.minicluster.runtimes.acting import behaviour_of
 from k8sdiag.minicluster.runtimes.base import (
     CREATE_FAILED,
-    CREATED,
     EXITED,
     PULL_FAILED,
     RUNNING,
@@ -31,82 +31,32 @@ from k8sdiag.minicluster.runtimes.base import (
     Sandbox,
     Volume,
 )
-from k8sdiag.minicluster.runtimes.acting import behaviour_of
-from k8sdiag.minicluster.runtimes.behaviours import REGISTRY, BadBehaviour, described
-from k8sdiag.minicluster.runtimes.images import BadTable, Image, ImageStore, Table, default_table, read_overrides
-from k8sdiag.minicluster.runtimes.machine.files import Entry, Files, Store
-from k8sdiag.minicluster.runtimes.machine.machine import PATH, Machine, Process, World
+from k8sdiag.minicluster.runtimes.behaviours import REGISTRY, described
+from k8sdiag.minicluster.runtimes.images import BadTable, ImageStore, Table, default_table, read_overrides
+from k8sdiag.minicluster.runtimes.machine.files import Files, Store
+from k8sdiag.minicluster.runtimes.machine.machine import Machine, Process, World
 from k8sdiag.minicluster.runtimes.machine.network import Addresses, Host, Network
 from k8sdiag.minicluster.runtimes.machine.streams import LogWriter, Pipe
 from k8sdiag.minicluster.runtimes.machine.threads import OutOfMemory, Timers
-from k8sdiag.minicluster.runtimes.talking import converse
-
-# How long a healthy containerd takes, in seconds.
-_SANDBOX, _CREATE, _START, _KILL = 0.08, 0.01, 0.05, 0.02
-_NODE_MEMORY, _NODE_DISK = 900 * 2**20, 8 * 2**30  # what the machine uses without pods
-_DOWN = (
-    'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial unix'
-    ' /run/containerd/containerd.sock: connect: no such file or directory"'
+from k8sdiag.minicluster.runtimes.sim_state import (
+    CREATE,
+    DOWN,
+    KILL,
+    NODE_DISK,
+    NODE_MEMORY,
+    SANDBOX,
+    START,
+    Hardware,
+    Held,
+    Pod,
+    Trouble,
+    base_of,
+    environment,
+    now_of,
+    unmakable,
+    user_of,
 )
-
-
-@dataclass(slots=True)
-class Trouble:
-    """What is wrong with a node's runtime: texts of errors, and memory or disk that something else has taken."""
-
-    runtime: str = ""  # it does not answer; its containers run on
-    network: str = ""  # no network plugin: what the node's Ready condition says
-    sandbox: str = ""  # why sandboxes fail, after `failed to setup network for sandbox "ID": `
-    create: str = ""
-    memory: int = 0
-    disk: int = 0
-    images: int = 0
-    inodes: int = 0
-    processes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """A simulated machine; memory and disk in bytes."""
-
-    cpu: str = "2"
-    memory: int = 8 * 2**30
-    disk: int = 100 * 2**30
-    inodes: int = 6_553_600
-    processes: int = 32_768
-
-
-@dataclass(slots=True)
-class _Pod:
-    """A sandbox."""
-
-    id: str
-    uid: str
-    host: Host
-    own: bool  # an address of its own, not the node's
-    containers: list[str] = field(default_factory=list)
-    ended: float | None = None
-    started: float = 0.0
-
-
-@dataclass(slots=True)
-class _Container:
-    """A container, before, while and after it runs."""
-
-    id: str
-    pod: _Pod
-    spec: ContainerSpec
-    image: Image
-    machine: Machine | None = None
-    state: str = CREATED
-    started: float | None = None
-    finished: float | None = None
-    code: int = 0
-    reason: str = ""
-    message: str = ""
-    kill_at: float | None = None
-    killer: int = 0
-    problem: str = ""
+from k8sdiag.minicluster.runtimes.talking import converse
 
 
 class SimRuntime:
@@ -133,10 +83,11 @@ class SimRuntime:
         self.network.hosts.setdefault(self.host.address, self.host)
         self._timers = Timers(loop, f"sim-{name}")
         self._random = random
+        self._now = now_of(self._timers)
         self._world = World(self._timers, random, self.network, commands.find, name)
         self._addresses = Addresses("10.244.0.0/24")
-        self._pods: dict[str, _Pod] = {}
-        self._containers: dict[str, _Container] = {}
+        self._pods: dict[str, Pod] = {}
+        self._containers: dict[str, Held] = {}
         self._empty: dict[tuple[str, str], Store] = {}
         self._claims = claims if claims is not None else {}
         self._host_files: dict[str, Store] = {}
@@ -162,8 +113,8 @@ class SimRuntime:
         disk = sum(one.machine.files.disk for one in self._containers.values() if one.machine is not None)
         disk += sum(store.used for store in (*self._empty.values(), *self._host_files.values()))
         pulled = sum(image.size for image in self.images.here)
-        free = max(0, hardware.disk - _NODE_DISK - disk - pulled - trouble.disk)
-        memory = _NODE_MEMORY + trouble.memory + sum(machine.memory for machine in machines)
+        free = max(0, hardware.disk - NODE_DISK - disk - pulled - trouble.disk)
+        memory = NODE_MEMORY + trouble.memory + sum(machine.memory for machine in machines)
         return NodeFacts(
             cpu=hardware.cpu, memory=f"{hardware.memory // 1024}Ki", disk=f"{hardware.disk // 1024}Ki",
             kernel="6.1.0-28-amd64", os_image="Debian GNU/Linux 12 (bookworm)", images=self.images.here,
@@ -181,7 +132,7 @@ class SimRuntime:
 
     def pull(self, name: str, credentials: Sequence[Json], done: Callable[[ImageInfo | Failure], None]) -> None:
         if self.trouble.runtime:
-            self._later(0.0, lambda: done(Failure(PULL_FAILED, _DOWN)))
+            self._later(0.0, lambda: done(Failure(PULL_FAILED, DOWN)))
             return
         answer, seconds = self.images.pull(name, credentials)
         self._later(seconds, lambda: done(answer))
@@ -192,11 +143,11 @@ class SimRuntime:
         meta, spec = pod["metadata"], pod.get("spec") or {}
         sandbox = self._id()
         if self.trouble.runtime:
-            self._later(0.0, lambda: done(Failure(SANDBOX_FAILED, _DOWN)))
+            self._later(0.0, lambda: done(Failure(SANDBOX_FAILED, DOWN)))
             return
         if self.trouble.sandbox and not spec.get("hostNetwork"):
             text = f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": {self.trouble.sandbox}'
-            self._later(_SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
+            self._later(SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
             return
         if spec.get("hostNetwork"):
             host, own = self.host, False
@@ -208,15 +159,15 @@ class SimRuntime:
                     ' type="flannel" failed (add): failed to delegate add: failed to allocate for range 0: no IP addresses'
                     f" available in range set: {self._addresses.range}"
                 )
-                self._later(_SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
+                self._later(SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
                 return
             name = str(spec.get("hostname") or meta["name"])
             host, own = Host(address, meta.get("namespace", ""), name, None, self._addresses.gateway), True
             self.network.hosts[address] = host
         self._learn(pod)
-        one = _Pod(sandbox, str(meta.get("uid", "")), host, own, started=self._timers.now)
+        one = Pod(sandbox, str(meta.get("uid", "")), host, own, started=self._timers.now)
         self._pods[sandbox] = one
-        self._later(_SANDBOX, lambda: done(Sandbox(sandbox, (host.address,))))
+        self._later(SANDBOX, lambda: done(Sandbox(sandbox, (host.address,))))
 
     def _learn(self, pod: Json) -> None:
         """What a pod's annotations say of images."""
@@ -245,35 +196,36 @@ class SimRuntime:
 
         def gone() -> None:
             self._pods.pop(sandbox, None)
-            if pod.own and self.network.hosts.get(pod.host.address) is pod.host:
-                del self.network.hosts[pod.host.address]
-                self._addresses.give_back(pod.host.address)
+            address = pod.host.address
+            if pod.own and self.network.hosts.get(address) is pod.host:
+                del self.network.hosts[address]
+                self._addresses.give_back(address)
             if not any(other.uid == pod.uid for other in self._pods.values()):
                 for key in [key for key in self._empty if key[0] == pod.uid]:
                     del self._empty[key]
             done()
 
-        self._later(_KILL, gone)
+        self._later(KILL, gone)
 
     # -- containers --
 
     def create(self, sandbox: str, spec: ContainerSpec, done: Callable[[str | Failure], None]) -> None:
         pod = self._pods.get(sandbox)
-        text = _DOWN if self.trouble.runtime else self.trouble.create
+        text = DOWN if self.trouble.runtime else self.trouble.create
         if pod is None and not text:
             text = f'failed to find sandbox id "{sandbox}": not found'
         image = self.images.image(spec.image.name)
-        text = text or _unmakable(spec, image)
+        text = text or unmakable(spec, image)
         if text or pod is None:
-            self._later(_CREATE, lambda: done(Failure(CREATE_FAILED, text)))
+            self._later(CREATE, lambda: done(Failure(CREATE_FAILED, text)))
             return
         name = self._id()
         self._forget_older(pod, spec.name)
-        self._containers[name] = _Container(name, pod, spec, image)
+        self._containers[name] = Held(name, pod, spec, image)
         pod.containers.append(name)
-        self._later(_CREATE, lambda: done(name))
+        self._later(CREATE, lambda: done(name))
 
-    def _forget_older(self, pod: _Pod, name: str) -> None:
+    def _forget_older(self, pod: Pod, name: str) -> None:
         """Of a name the newest that has ended stays, with its log."""
         ended = [
             one for one in (self._containers[id_] for id_ in pod.containers)
@@ -286,19 +238,19 @@ class SimRuntime:
     def start(self, container: str, done: Callable[[Failure | None], None]) -> None:
         one = self._containers.get(container)
         if one is None or self.trouble.runtime:
-            text = _DOWN if one is not None else f'container "{container}" in store: not found'
+            text = DOWN if one is not None else f'container "{container}" in store: not found'
             self._later(0.0, lambda: done(Failure(START_FAILED, text)))
             return
-        self._later(_START, lambda: self._started(one, done))
+        self._later(START, lambda: self._started(one, done))
 
-    def _started(self, one: _Container, done: Callable[[Failure | None], None]) -> None:
+    def _started(self, one: Held, done: Callable[[Failure | None], None]) -> None:
         if one.id not in self._containers:
             done(Failure(START_FAILED, f'container "{one.id}" in store: not found'))
             return
         machine = self._machine(one)
         program = behaviour_of(one.spec)
         words = commands.words_of(one.spec, one.image)
-        env = _environment(one.spec, one.image, machine.host.name)
+        env = environment(one.spec, one.image, machine.host.name)
         folder = one.spec.working_dir or one.image.workdir or "/"
         wrong = starting.refused(one.spec, machine.files, folder)
         if not wrong and program is None:
@@ -313,10 +265,8 @@ class SimRuntime:
                 machine, words[0] if words[0].startswith("/") or "/" not in words[0] else f"{folder}/{words[0]}", env
             )
             program = starting.nothing if isinstance(found, str) else found
-        stdout = machine.stdout = LogWriter(machine.log, self._timers, lambda data: _told(machine, 1, data))
-        stderr = machine.stderr = (
-            stdout if one.spec.tty else LogWriter(machine.log, self._timers, lambda data: _told(machine, 2, data))
-        )
+        stdout = machine.stdout = LogWriter(machine.log, self._timers, 1)
+        stderr = machine.stderr = stdout if one.spec.tty else LogWriter(machine.log, self._timers, 2)
         machine.stdin = Pipe() if one.spec.stdin else None
         process = Process(machine, words, env, folder, stdout, stderr, machine.stdin, tty=one.spec.tty)
         done(None)
@@ -327,7 +277,7 @@ class SimRuntime:
                 return
             machine.begin(program, process)
 
-    def _refused(self, one: _Container, wrong: str, done: Callable[[Failure | None], None]) -> None:
+    def _refused(self, one: Held, wrong: str, done: Callable[[Failure | None], None]) -> None:
         text = wrong
         if not wrong.startswith("failed to"):
             text = (
@@ -338,20 +288,15 @@ class SimRuntime:
         one.started, one.finished = 0.0, self._timers.now
         done(Failure(START_FAILED, text))
 
-    def _machine(self, one: _Container) -> Machine:
+    def _machine(self, one: Held) -> Machine:
         spec, image = one.spec, one.image
-        files = Files(
-            spec.mounts, lambda volume: self._store(one.pod.uid, volume), _base_of(image), _now_of(self._timers)
-        )
+        files = Files(spec.mounts, partial(self._store, one.pod.uid), base_of(image), self._now)
         files.user = user_of(spec, image)
         files.group = "fsGroup" in spec.security
         files.sealed = spec.security.get("readOnlyRootFilesystem") is True
         files.home = image.writable if files.user and str(files.user) == image.user.partition(":")[0] else ()
 
-        def ended(code: int, reason: str) -> None:
-            self._ended(one, code, reason)
-
-        return Machine(self._world, spec, image, files, one.pod.host, ended)
+        return Machine(self._world, spec, image, files, one.pod.host, partial(self._ended, one))
 
     def _store(self, uid: str, volume: Volume) -> Store:
         if volume.kind == "claim":
@@ -364,7 +309,7 @@ class SimRuntime:
             store = self._empty[key] = Store()
         return store
 
-    def _ended(self, one: _Container, code: int, reason: str) -> None:
+    def _ended(self, one: Held, code: int, reason: str) -> None:
         if one.state != RUNNING:
             return
         one.state, one.code, one.finished = EXITED, code, self._timers.now
@@ -373,7 +318,6 @@ class SimRuntime:
         self._timers.cancel(one.killer)
         if one.machine is not None:
             one.machine.log.end()
-            one.machine.watchers = None
         if one.id in self._containers:
             self.on_change(one.pod.uid)
 
@@ -399,13 +343,13 @@ class SimRuntime:
         if one.kill_at is None:
             one.kill_at = end
             if grace > 0:
-                self._later(0.0, lambda: machine.killed or machine.signal("TERM"))
+                self._later(0.0, lambda: machine.signal("TERM"))
         elif end >= one.kill_at:
             return
         else:
             one.kill_at = end
             self._timers.cancel(one.killer)
-        one.killer = self._later(max(0.0, grace) + _KILL, lambda: machine.killed or machine.signal("KILL"))
+        one.killer = self._later(max(0.0, grace) + KILL, lambda: machine.signal("KILL"))
 
     def inspect(self, container: str) -> ContainerState | None:
         pod = self._pods.get(container)
@@ -450,57 +394,5 @@ class SimRuntime:
     def _id(self) -> str:
         return f"{self._random.getrandbits(256):064x}"
 
-    def _later(self, seconds: float, call: Callable[[], object]) -> int:
-        return self._timers.later(seconds, lambda: _done(call))
-
-
-def _unmakable(spec: ContainerSpec, image: Image) -> str:
-    """Why a container cannot be made; ''."""
-    try:
-        behaviour = behaviour_of(spec)
-        read_overrides(str(spec.annotations.get(REGISTRY) or ""))
-    except BadBehaviour as fault:
-        return str(fault)
-    except BadTable as fault:
-        return f"annotation {REGISTRY}: {fault}"
-    if behaviour is None and not commands.words_of(spec, image):
-        return "failed to generate container spec: failed to generate spec: no command specified"
-    return starting.bad_profile(spec)
-
-
-def _done(call: Callable[[], object]) -> None:
-    call()
-
-
-def _told(machine: Machine, stream: int, data: bytes) -> None:
-    for watcher in machine.watchers or ():
-        watcher(stream, data)
-
-
-_BASES: dict[int, tuple[Image, Callable[[str], Entry | None]]] = {}
-
-
-def _base_of(image: Image) -> Callable[[str], Entry | None]:
-    found = _BASES.get(id(image))
-    if found is None or found[0] is not image:
-        found = _BASES[id(image)] = (image, lambda path: commands.base_file(image, path))
-    return found[1]
-
-
-def _now_of(timers: Timers) -> Callable[[], float]:
-    return lambda: timers.now
-
-
-def user_of(spec: ContainerSpec, image: Image) -> int:
-    """The user id that the first process has."""
-    said = spec.security.get("runAsUser")
-    if isinstance(said, int):
-        return said
-    name = image.user.partition(":")[0]
-    if name.isdigit():
-        return int(name)
-    return 1000 if name and name != "root" else 0
-
-
-def _environment(spec: ContainerSpec, image: Image, host: str) -> Mapping[str, str]:
-    return {"PATH": PATH, "HOSTNAME": host, **image.env, **spec.env, "HOME": spec.env.get("HOME", "/root")}
+    def _later(self, seconds: float, call: Callable[[], None]) -> int:
+        return self._timers.later(seconds, call)

@@ -10,7 +10,7 @@ from k8sdiag.minicluster.nodes.log_lines import serve
 from k8sdiag.minicluster.runtimes import commands
 from k8sdiag.minicluster.runtimes.base import Attach, Connect, Conversation, Exec, Health, Logs
 from k8sdiag.minicluster.runtimes.machine.http import HttpListener
-from k8sdiag.minicluster.runtimes.machine.machine import Machine, Process, World
+from k8sdiag.minicluster.runtimes.machine.machine import Machine, Process, Program, World
 from k8sdiag.minicluster.runtimes.machine.network import NO_ROUTE, REFUSED, Connection, Host
 from k8sdiag.minicluster.runtimes.machine.streams import Call, Pipe
 from k8sdiag.minicluster.runtimes.machine.threads import BrokenPipe, Thread
@@ -59,7 +59,7 @@ def _exec(node: Node, what: Exec, output: Output) -> Input:
             f" found: task {what.container} not found",
         )
         return Closed()
-    env = {**commands_environment(machine)}
+    env = dict(machine.env)
     folder = machine.spec.working_dir or machine.image.workdir or "/"
     wrong = commands.refusal(words, machine.files, env, folder)
     program = commands.find(
@@ -76,12 +76,6 @@ def _exec(node: Node, what: Exec, output: Output) -> Input:
     return _Session(machine, what.command, output, env, folder, program)
 
 
-def commands_environment(machine: Machine) -> dict[str, str]:
-    """The container's own environment, as an exec gets it too."""
-    found = dict(machine.env or {})
-    return found
-
-
 class _Session(Closed):
     """A command that runs in a container for a client."""
 
@@ -92,7 +86,7 @@ class _Session(Closed):
         output: Output,
         env: dict[str, str],
         folder: str,
-        program: commands.Program,
+        program: Program,
     ) -> None:
         self._output = output
         self._tty = command.tty
@@ -150,7 +144,11 @@ class _Attached(Closed):
     def __init__(self, machine: Machine, command: Command, output: Output) -> None:
         self._machine, self._command, self._output = machine, command, output
         self._open = True
-        machine.watchers = [*(machine.watchers or ()), self._take]
+        writers = (machine.stdout, machine.stderr if machine.stderr is not machine.stdout else None)
+        for writer in writers:
+            if writer is None:
+                continue
+            writer.watchers = [*(writer.watchers or ()), self._take]
         machine.log.followers.append(self._line)
 
     def _take(self, stream: int, data: bytes) -> None:
@@ -180,8 +178,9 @@ class _Attached(Closed):
 
     def close(self) -> None:
         self._open = False
-        if self._machine.watchers:
-            self._machine.watchers = [one for one in self._machine.watchers if one != self._take] or None
+        for writer in (self._machine.stdout, self._machine.stderr):
+            if writer is not None and writer.watchers:
+                writer.watchers = [one for one in writer.watchers if one != self._take] or None
         if self._line in self._machine.log.followers:
             self._machine.log.followers.remove(self._line)
 

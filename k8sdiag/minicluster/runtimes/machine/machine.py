@@ -70,7 +70,7 @@ class Machine:
 
     __slots__ = (
         "_used", "cpu", "env", "files", "host", "image", "killed", "listeners", "log", "main", "on_end", "on_term",
-        "peak", "spec", "stderr", "stdin", "stdout", "threads", "title", "volatile", "watchers", "world",
+        "peak", "spec", "stderr", "stdin", "stdout", "threads", "title", "volatile", "world",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +85,6 @@ class Machine:
         self.world, self.spec, self.image, self.files, self.host = world, spec, image, files, host
         self.on_end = on_end
         self.log = ContainerLog()
-        self.watchers: list[Callable[[int, bytes], None]] | None = None
         self.stdout: LogWriter | None = None
         self.stderr: LogWriter | None = None
         self.stdin: Pipe | None = None
@@ -119,6 +118,8 @@ class Machine:
 
     def signal(self, name: str) -> None:
         """A signal to the first process, which ignores those that it does not handle, as PID 1 does."""
+        if self.killed:
+            return
         if name == "KILL":
             self.end(137, "Error")
         elif self.on_term is not None:

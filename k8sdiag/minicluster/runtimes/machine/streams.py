@@ -53,14 +53,16 @@ class Captured:
 class LogWriter:
     """One stream of a container's first process: whole lines go to the log, and to who is attached."""
 
-    __slots__ = ("_listener", "_log", "_part", "_timers")
+    __slots__ = ("_log", "_part", "_stream", "_timers", "watchers")
 
-    def __init__(self, log: ContainerLog, timers: Timers, listener: Callable[[bytes], None]) -> None:
-        self._log, self._timers, self._listener = log, timers, listener
+    def __init__(self, log: ContainerLog, timers: Timers, stream: int) -> None:
+        self._log, self._timers, self._stream = log, timers, stream
         self._part = b""
+        self.watchers: list[Callable[[int, bytes], None]] | None = None
 
     def write(self, data: bytes) -> None:
-        self._listener(data)
+        for watcher in self.watchers or ():
+            watcher(self._stream, data)
         *lines, self._part = (self._part + data).split(b"\n")
         for line in lines:
             self._tell(line)

@@ -105,7 +105,7 @@ class Thread:
         if not self.over:
             steps = self._steps
             self._finish(code)
-            if steps is not None and not steps.gi_running:
+            if steps is not None and not getattr(steps, "gi_running", False):
                 steps.close()
 
     def _step(self) -> None:

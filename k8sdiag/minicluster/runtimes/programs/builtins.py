@@ -9,8 +9,9 @@ from k8sdiag.minicluster.runtimes.machine.files import DENIED, FileFault, normal
 from k8sdiag.minicluster.runtimes.machine.machine import Process
 from k8sdiag.minicluster.runtimes.machine.threads import Steps
 from k8sdiag.minicluster.runtimes.programs.flow import Jump, Leave
+from k8sdiag.minicluster.runtimes.programs.lexing import ShellSyntax
 from k8sdiag.minicluster.runtimes.programs.redirection import Target
-from k8sdiag.minicluster.runtimes.programs.syntax import ShellSyntax, parse
+from k8sdiag.minicluster.runtimes.programs.syntax import parse
 
 if TYPE_CHECKING:
     from k8sdiag.minicluster.runtimes.programs.shell import Shell

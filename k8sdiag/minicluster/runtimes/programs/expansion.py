@@ -12,7 +12,7 @@ from k8sdiag.minicluster.runtimes.machine.files import FileFault, normal
 from k8sdiag.minicluster.runtimes.machine.streams import Captured
 from k8sdiag.minicluster.runtimes.machine.threads import OutOfMemory
 from k8sdiag.minicluster.runtimes.programs.flow import ShellFault
-from k8sdiag.minicluster.runtimes.programs.syntax import Arithmetic, Substitution, Text, Variable, Word
+from k8sdiag.minicluster.runtimes.programs.tree import Arithmetic, Substitution, Text, Variable, Word
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -216,7 +216,7 @@ def _bounded(shell: Shell, text: str) -> str:
     return text
 
 
-_BINARY: dict[type[ast.operator] | type[ast.cmpop], Callable[[int, int], int]] = {
+_BINARY: dict[type[ast.operator | ast.cmpop], Callable[[int, int], int]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.Lt: operator.lt, ast.Gt: operator.gt, ast.LtE: operator.le, ast.GtE: operator.ge, ast.Eq: operator.eq,
     ast.NotEq: operator.ne, ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,

@@ -10,7 +10,7 @@ from k8sdiag.minicluster.runtimes.machine.files import FileFault
 from k8sdiag.minicluster.runtimes.machine.http import phrase
 from k8sdiag.minicluster.runtimes.machine.machine import Process, Program
 from k8sdiag.minicluster.runtimes.machine.threads import Steps
-from k8sdiag.quantity import parse_duration
+from k8sdiag.minicluster.runtimes.programs.text import seconds_of
 
 _NO_HOST = "no such host"
 _SILENT = "timed out"
@@ -131,7 +131,7 @@ def _wget(process: Process) -> Steps:
     host, port, _, path = target
     quiet = "q" in flags
     answer = yield from fetch(
-        process, host, port, _request("GET", host, port, path, "Wget"), parse_duration(wait) if wait else 60.0
+        process, host, port, _request("GET", host, port, path, "Wget"), seconds_of(wait) if wait else 60.0
     )
     if not quiet and answer.address:
         process.err(f"Connecting to {host}:{port} ({answer.address}:{port})\n")
@@ -185,7 +185,7 @@ def _curl(process: Process) -> Steps:
         process.err("curl: try 'curl --help' for more information\n")
         return 2
     host, port, scheme, path = target
-    limit = parse_duration(said.get("-m") or said.get("--max-time") or said.get("--connect-timeout"))
+    limit = seconds_of(said.get("-m") or said.get("--max-time") or said.get("--connect-timeout"))
     body = (said.get("-d") or said.get("--data") or "").encode()
     method = said.get("-X") or ("HEAD" if "I" in flags else "POST" if body else "GET")
     started = process.machine.world.timers.now
@@ -265,7 +265,7 @@ def _nc(process: Process) -> Steps:
         return 1
     connection = machine.world.network.connect(machine.host, addresses[0], port, process.stdout.write, lambda: None)
     if connection is None:
-        yield parse_duration(wait) if wait else 130.0
+        yield seconds_of(wait) if wait else 130.0
         process.err(f"nc: {host} ({addresses[0]}:{port}): Connection timed out\n" if not wait else "nc: timed out\n")
         return 1
     if isinstance(connection, str):

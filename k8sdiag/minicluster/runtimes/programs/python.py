@@ -68,9 +68,9 @@ def _program(process: Process, words: list[str], unbuffered: bool) -> Steps:
 
 def _module(process: Process, words: list[str]) -> Steps:
     name = words[0] if words else ""
-    interpreter = Interpreter(process, load)
     if name == "http.server":
-        return (yield from _http_server(process, interpreter, words[1:]))
+        return (yield from _http_server(process, words[1:]))
+    interpreter = Interpreter(process, load)
     first = name.partition(".")[0]
     try:
         if load(interpreter, name) is None:
@@ -86,7 +86,7 @@ def _module(process: Process, words: list[str]) -> Steps:
     yield None
 
 
-def _http_server(process: Process, interpreter: Interpreter, words: list[str]) -> Steps:
+def _http_server(process: Process, words: list[str]) -> Steps:
     port, folder = 8000, process.folder
     while words:
         word = words.pop(0)
@@ -105,7 +105,9 @@ def _http_server(process: Process, interpreter: Interpreter, words: list[str]) -
     process.folder = folder
     try:
         bind(
-            interpreter, port, HttpListener(process.machine.world.timers, lambda request: file_reply(process, request))
+            process.machine,
+            port,
+            HttpListener(process.machine.world.timers, lambda request: file_reply(process, request)),
         )
     except Raised as raised:
         process.err(f"{_LIBRARY}{told(raised.value)}\n")

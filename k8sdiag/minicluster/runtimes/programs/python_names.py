@@ -23,7 +23,7 @@ from k8sdiag.minicluster.runtimes.programs.python_values import (
 )
 
 if TYPE_CHECKING:
-    from k8sdiag.minicluster.runtimes.programs.python_eval import Interpreter
+    from k8sdiag.minicluster.runtimes.programs.python_expressions import Expressions as Interpreter
 
 _EXCEPTIONS = {
     name: value

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from k8sdiag.minicluster.runtimes.machine.files import FileFault
 from k8sdiag.minicluster.runtimes.machine.http import Handler, HttpListener, Reply, Request, Silent, phrase
-from k8sdiag.minicluster.runtimes.machine.machine import Process
+from k8sdiag.minicluster.runtimes.machine.machine import Machine, Process
 from k8sdiag.minicluster.runtimes.programs.net import fetch
 from k8sdiag.minicluster.runtimes.programs.python_values import (
     Function,
@@ -106,14 +105,13 @@ def _make_server(interpreter: Interpreter, given: list[Value], named: dict[str, 
     ):
         raise error(TypeError, "an integer is required (got type str)")
     listener = HttpListener(interpreter.machine.world.timers, _answering(interpreter, handler))
-    bind(interpreter, address[1], listener)
+    bind(interpreter.machine, address[1], listener)
     one.attributes.update({"server_address": address, "server_port": address[1], "socket": None})
     return None
 
 
-def bind(interpreter: Interpreter, port: int, listener: HttpListener | Silent) -> None:
+def bind(machine: Machine, port: int, listener: HttpListener | Silent) -> None:
     """Open a port, or raise what Python raises."""
-    machine = interpreter.machine
     if not 0 <= port <= 65535:
         raise error(OverflowError, "bind(): port must be 0-65535.")
     if port < 1024 and machine.files.user:
@@ -282,7 +280,7 @@ def socket_module(interpreter: Interpreter) -> Mapping[str, Value]:
         one.attributes["$port"] = address[1]
 
     def do_listen(one: Instance, given: list[Value]) -> Value:  # noqa: ARG001
-        bind(interpreter, one.attributes.get("$port", 0), Silent())
+        bind(machine, one.attributes.get("$port", 0), Silent())
 
     def forever(_: Instance, __: list[Value]) -> Work:
         yield from interpreter.sleep(None)
@@ -342,6 +340,3 @@ def urllib_request(interpreter: Interpreter) -> Mapping[str, Value]:
         })  # fmt: skip
 
     return {"urlopen": Native(urlopen), "URLError": url_error, "HTTPError": http_error}
-
-
-__all__ = ["FileFault", "access_line", "bind", "file_reply", "http_server", "socket_module", "urllib_request"]

@@ -4,7 +4,7 @@ they complain of where they may not write or listen."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from k8sdiag.minicluster.runtimes.machine.files import READ_ONLY, FileFault
@@ -12,7 +12,7 @@ from k8sdiag.minicluster.runtimes.machine.http import Answering, Handler, HttpLi
 from k8sdiag.minicluster.runtimes.machine.machine import Machine, Process, Program
 from k8sdiag.minicluster.runtimes.machine.network import Listener
 from k8sdiag.minicluster.runtimes.machine.threads import Steps
-from k8sdiag.minicluster.runtimes.programs.system import run
+from k8sdiag.minicluster.runtimes.programs.system import obey, run
 
 _ERRNO = {"No such file or directory": 2, "Permission denied": 13, READ_ONLY: 30, "Is a directory": 21}
 _NGINX = b"<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</head>\n<body>\n<h1>Welcome to nginx!</h1>\n</body>\n</html>\n"
@@ -21,18 +21,6 @@ _NGINX = b"<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</
 def stamp(machine: Machine, form: str) -> str:
     """Now, in a server's own form."""
     return datetime.fromtimestamp(machine.world.timers.now, UTC).strftime(form)
-
-
-def obey(machine: Machine, code: int = 0, last: Callable[[], None] | None = None) -> None:
-    """End in good order when asked to."""
-
-    def stop(name: str) -> None:
-        if name in ("TERM", "INT", "QUIT"):
-            if last is not None:
-                last()
-            machine.end(code)
-
-    machine.on_term = stop
 
 
 def listens(process: Process, port: int, listener: Listener) -> str:
@@ -96,7 +84,7 @@ def _nginx(process: Process) -> Steps:
         process.err(f"{stamp(machine, '%Y/%m/%d %H:%M:%S')} [notice] 1#1: {text}\n")
     if not any("daemon off" in word for word in process.words):
         return 0  # it goes into the background, and the first process is over
-    obey(machine, 0)
+    obey(process)
     yield None
     return 0
 
@@ -219,7 +207,7 @@ def _redis(process: Process) -> Steps:
             f"1:signal-handler Received SIGTERM scheduling shutdown...\n1:M {now} # Redis is now ready to exit, bye bye...\n"
         )
 
-    obey(machine, 0, last)
+    obey(process, 0, last)
     yield None
     return 0
 
@@ -250,7 +238,7 @@ def _http_server(name: str, port: int, started: str, answer: str, code: int = 0)
             process.err(
                 started.replace("{port}", str(where)).replace("{now}", stamp(machine, "%Y/%m/%d %H:%M:%S")) + "\n"
             )
-        obey(machine, code)
+        obey(process, code)
         yield None
         return 0
 
@@ -295,7 +283,7 @@ def _tcp_server(
             process.err(f"{name}: could not bind port {where}: {wrong}\n")
             return 1
         process.err(started.replace("{now}", stamp(machine, "%Y-%m-%d %H:%M:%S.000 UTC")) + "\n")
-        obey(machine, code)
+        obey(process, code)
         yield None
         return 0
 
@@ -331,7 +319,7 @@ def _pg_isready(process: Process) -> Steps:
 def _agnhost(process: Process) -> Steps:
     mode = process.words[1] if len(process.words) > 1 else "pause"
     if mode == "pause":
-        obey(process.machine, 0)
+        obey(process)
         yield None
         return 0
     port = {"netexec": 8080, "serve-hostname": 9376, "test-webserver": 80}.get(mode, 8080)
@@ -346,7 +334,7 @@ def _hello(process: Process) -> Steps:
 
 def _quiet(process: Process) -> Steps:
     """A daemon that nobody describes: it runs and obeys."""
-    obey(process.machine, 0)
+    obey(process)
     yield None
     return 0
 

@@ -12,8 +12,11 @@ from k8sdiag.minicluster.runtimes.machine.threads import Steps, Thread
 from k8sdiag.minicluster.runtimes.programs import builtins
 from k8sdiag.minicluster.runtimes.programs.expansion import fields, text_of
 from k8sdiag.minicluster.runtimes.programs.flow import Jump, Leave, ShellFault
+from k8sdiag.minicluster.runtimes.programs.lexing import ShellSyntax
 from k8sdiag.minicluster.runtimes.programs.redirection import Target, opened
-from k8sdiag.minicluster.runtimes.programs.syntax import (
+from k8sdiag.minicluster.runtimes.programs.shell_state import State
+from k8sdiag.minicluster.runtimes.programs.syntax import parse
+from k8sdiag.minicluster.runtimes.programs.tree import (
     AndOr,
     Case,
     For,
@@ -25,89 +28,18 @@ from k8sdiag.minicluster.runtimes.programs.syntax import (
     Node,
     Pipeline,
     Redirect,
-    ShellSyntax,
     Simple,
     While,
     Word,
-    parse,
 )
 
 _MAX_DEPTH = 60
 
 
-class Shell:
+class Shell(State):
     """One shell process."""
 
-    __slots__ = (
-        "arguments", "depth", "errexit", "functions", "interactive", "jobs", "last_job", "machine", "name", "pending",
-        "process", "seconds", "status", "strict", "stdin", "stdout", "stderr", "thread", "traps", "variables", "waiting",
-        "quiet", "folder", "exported", "trace",
-    )  # fmt: skip
-
-    def __init__(self, process: Process, parent: Shell | None = None) -> None:
-        self.process, self.machine, self.thread = process, process.machine, process.thread
-        self.stdin, self.stdout, self.stderr = process.stdin, process.stdout, process.stderr
-        self.folder = process.folder
-        self.variables: dict[str, str] = dict(parent.variables if parent else process.env)
-        self.exported: set[str] | None = set(parent.exported) if parent and parent.exported is not None else None
-        self.functions: dict[str, Node] = dict(parent.functions) if parent else {}
-        self.arguments: list[str] = list(parent.arguments) if parent else []
-        self.name = parent.name if parent else process.words[0] if process.words else "sh"
-        self.errexit = parent.errexit if parent else False
-        self.strict = parent.strict if parent else False
-        self.trace = parent.trace if parent else False
-        self.interactive = False
-        self.quiet = 0  # in a condition, where -e does not count
-        self.status = 0
-        self.jobs: list[Thread] = []
-        self.last_job = 0
-        self.depth = parent.depth + 1 if parent else 0
-        self.traps: dict[str, str] = {}
-        self.pending: list[str] = []
-        self.waiting = False
-
-    # -- state --
-
-    def path(self, word: str) -> str:
-        return word if word.startswith("/") else f"{self.folder.rstrip('/')}/{word}"
-
-    def value(self, name: str) -> str | None:
-        """A variable or parameter; None where it is not set."""
-        if name in self.variables:
-            return self.variables[name]
-        if name.isdigit():
-            index = int(name)
-            return self.name if index == 0 else self.arguments[index - 1] if index <= len(self.arguments) else None
-        if name in ("@", "*"):
-            return " ".join(self.arguments)
-        special = {"?": self.status, "#": len(self.arguments), "$": 1 if self.process.first else 42, "-": "hB"}
-        if name == "!":
-            return str(self.last_job) if self.last_job else ""
-        if name == "RANDOM":
-            return str(self.machine.world.random.randrange(32768))
-        if name == "PWD":
-            return self.folder
-        return str(special[name]) if name in special else None
-
-    def assign(self, name: str, value: str) -> None:
-        self.variables[name] = value
-
-    def complain(self, text: str) -> None:
-        self.stderr.write(f"{self.shown()}: {text}\n".encode(errors="replace"))
-
-    def shown(self) -> str:
-        """How this shell names itself in front of an error."""
-        name = self.name.rsplit("/", 1)[-1]
-        if name == "bash" or self.name.startswith("/"):
-            return f"{self.name}: line 1" if name == "bash" else self.name
-        return f"{self.name}: 1" if self.machine.image.base == "debian" else self.name
-
-    def environment(self) -> Mapping[str, str]:
-        """What a command that is started gets: as plain a rule as `set -a`, but for names that were never exported."""
-        if self.exported is None:
-            return {**self.process.env, **{k: v for k, v in self.variables.items() if k in self.process.env}}
-        known = self.exported | set(self.process.env)
-        return {name: value for name, value in self.variables.items() if name in known}
+    __slots__ = ()
 
     # -- running --
 
@@ -309,14 +241,6 @@ class Shell:
         )
         return (yield from program(process))
 
-    def missing(self, word: str, why: str) -> str:
-        """What a shell says of a command that it cannot start."""
-        if why == DENIED or "/" in word:
-            if why != DENIED and "bash" not in self.name:
-                return f"{word}: not found"
-            return f"{word}: {why}"
-        return f"{word}: command not found" if "bash" in self.name else f"{word}: not found"
-
     def call(self, body: Node, arguments: list[str], target: Target) -> Steps:
         if self.depth > _MAX_DEPTH:
             raise ShellFault("maximum function nesting level exceeded", 139)
@@ -446,46 +370,3 @@ class Shell:
                     self.complain(str(fault))
                 self.status = status
         return self.status
-
-
-def shell(process: Process) -> Steps:
-    """`sh`, `bash`, `ash`: with -c, a file, or what comes in."""
-    words = list(process.words[1:])
-    one = Shell(process)
-    if process.first:
-        process.machine.on_term = one.take_signal
-    script: str | None = None
-    while words and words[0][:1] in "-+" and len(words[0]) > 1:
-        flag = words.pop(0)
-        if flag in ("--", "-"):
-            break
-        one.errexit |= "e" in flag and not flag.startswith("--")
-        one.strict |= "u" in flag and not flag.startswith("--")
-        one.trace |= "x" in flag and not flag.startswith("--")
-        if flag == "-o" and words:
-            words.pop(0)
-        elif "c" in flag and not flag.startswith("--"):
-            if not words:
-                process.err(f"{process.words[0]}: -c requires an argument\n")
-                return 2
-            script = words.pop(0)
-            if words:
-                one.name = words.pop(0)
-    if script is None and words:
-        path = words.pop(0)
-        try:
-            script = process.machine.files.read(process.path(path)).data.decode(errors="replace")
-        except FileFault as fault:
-            process.err(
-                f"{process.words[0]}: {path}: {fault}\n"
-                if "bash" in process.name
-                else f"{process.words[0]}: can't open '{path}': {fault}\n"
-            )
-            return 127 if "No such" in str(fault) else 126
-        one.name = path
-    one.arguments = words
-    if script is not None:
-        return (yield from one.run(script))
-    if process.stdin is None:
-        return 0
-    return (yield from builtins.read_commands(one, process))

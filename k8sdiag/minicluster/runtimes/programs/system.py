@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from k8sdiag.minicluster.runtimes.machine.machine import Machine, Process, Program
+from k8sdiag.minicluster.runtimes.machine.machine import Process, Program
 from k8sdiag.minicluster.runtimes.machine.threads import Steps
-from k8sdiag.minicluster.runtimes.programs.text import size
-from k8sdiag.quantity import parse_duration
+from k8sdiag.minicluster.runtimes.programs.text import seconds_of, size
 
 _SIGNALS = {"0": "0", "1": "HUP", "2": "INT", "3": "QUIT", "9": "KILL", "15": "TERM"}
 
@@ -27,10 +26,7 @@ def _sleep(process: Process) -> Steps:
         if word in ("infinity", "inf"):
             yield None
             return 0
-        seconds = parse_duration(word) if re.fullmatch(r"\d{0,9}(\.\d+)?[smhd]?", word) else None
-        seconds = (
-            float(word) if seconds is None and re.fullmatch(r"\d{0,12}(\.\d+)?", word) and word.strip(".") else seconds
-        )
+        seconds = seconds_of(word)
         if seconds is None:
             debian = process.machine.image.base == "debian"
             process.err(f"sleep: invalid time interval '{word}'\n" if debian else f"sleep: invalid number '{word}'\n")
@@ -42,17 +38,24 @@ def _sleep(process: Process) -> Steps:
 
 def _forever(process: Process) -> Steps:
     """pause: what waits for its end and obeys it."""
-    _obey(process.machine)
+    obey(process)
     yield None
     return 0
 
 
-def _obey(machine: Machine, code: int = 0) -> None:
+def obey(process: Process, code: int = 0, last: Callable[[], None] | None = None) -> None:
+    """Have the first process end in good order when it is asked to. One that a shell has started is not asked: the
+    shell is the first process, and takes no notice."""
+    machine = process.machine
+
     def stop(name: str) -> None:
         if name in ("TERM", "INT", "QUIT"):
+            if last is not None:
+                last()
             machine.end(code)
 
-    machine.on_term = stop
+    if process.first:
+        machine.on_term = stop
 
 
 def _true(process: Process) -> Steps:
@@ -107,7 +110,7 @@ def _wrapper(process: Process) -> Steps:
     if process.name in ("gosu", "su-exec", "nice", "setpriv") and len(words) > 1:
         words = words[1:]
     if process.name in ("tini", "dumb-init") and process.first:
-        _obey(process.machine, 143)
+        obey(process, 143)
         process.first = False
     return (yield from run(process, words)) if words else 0
 
@@ -120,7 +123,7 @@ def _timeout(process: Process) -> Steps:
             word = words.pop(0)
             if flag == "-t":
                 words.insert(0, word)
-    seconds = parse_duration(words[0]) if words else None
+    seconds = seconds_of(words[0]) if words else None
     if seconds is None or len(words) < 2:
         process.err("timeout: invalid time interval\n")
         return 125
@@ -278,13 +281,19 @@ def _stress(process: Process) -> Steps:
         process.machine.allocate(part)
         done += part
         yield 1.0 if step else 0.05
-    seconds = parse_duration(said.get("timeout", said.get("t", "")))
+    seconds = seconds_of(said.get("timeout", said.get("t", "")))
     yield seconds
     process.machine.allocate(-total)
     process.machine.cpu = 0.0
     if process.name == "stress":
         process.out(f"stress: info: [1] successful run completed in {seconds or 0:.0f}s\n")
     return 0
+
+
+def _pwd(process: Process) -> Steps:
+    process.out(f"{process.folder}\n")
+    return 0
+    yield None
 
 
 def _stop_self(process: Process) -> Steps:
@@ -299,5 +308,5 @@ COMMANDS: Mapping[str, Program] = {
     "ps": _ps, "top": _ps, "kill": _kill, "pkill": _kill, "killall": _kill, "nproc": _figures, "uptime": _figures,
     "free": _figures, "timeout": _timeout, "nohup": _wrapper, "nice": _wrapper, "setsid": _wrapper, "tini": _wrapper,
     "dumb-init": _wrapper, "gosu": _wrapper, "su-exec": _wrapper, "stress": _stress, "stress-ng": _stress,
-    "reboot": _stop_self,
+    "reboot": _stop_self, "pwd": _pwd,
 }  # fmt: skip

@@ -14,7 +14,6 @@ _ESCAPE = re.compile(r"\\(0[0-7]{0,3}|x[0-9a-fA-F]{1,2}|[abcefnrtv\\])")
 _ESCAPED = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _DIRECTIVE = re.compile(r"%(%|[-+ 0#]*(\d+|\*)?(\.\d+)?[sdiouxXcbfgeq])")
 _FOREVER = ("/dev/zero", "/dev/urandom", "/dev/random")
-_DIALECTS = {"debian": "'%s': %s", "busybox": "'%s': %s"}
 
 
 def reading(process: Process, path: str) -> Generator[float | None, None, bytes]:
@@ -40,7 +39,7 @@ def trouble(process: Process, path: str, fault: FileFault) -> None:
     process.err(f"{process.name}: {text}\n")
 
 
-def _unescaped(text: str) -> tuple[str, bool]:
+def unescaped(text: str) -> tuple[str, bool]:
     """With backslash sequences resolved, and whether `\\c` cut it short."""
     cut = text.find("\\c")
     head = text if cut < 0 else text[:cut]
@@ -63,7 +62,7 @@ def _echo(process: Process) -> Steps:
         escapes = "e" in flag or (escapes and "E" not in flag)
     text = " ".join(words)
     if escapes:
-        text, cut = _unescaped(text)
+        text, cut = unescaped(text)
         end = "" if cut else end
     process.out(text + end)
     return 0
@@ -90,9 +89,9 @@ def _printf(process: Process) -> Steps:
                 return _formatted(flags + kind, number)
             if kind in "fge":
                 return _formatted(flags + kind, float(parse_quantity(value) or 0.0))
-            return _formatted(flags + "s", _unescaped(value)[0] if kind == "b" else value[:1] if kind == "c" else value)
+            return _formatted(flags + "s", unescaped(value)[0] if kind == "b" else value[:1] if kind == "c" else value)
 
-        text, cut = _unescaped(form)
+        text, cut = unescaped(form)
         process.out(_DIRECTIVE.sub(one, text))
         if cut or not values or len(values) == before:
             break
@@ -152,6 +151,14 @@ def _count(words: list[str], default: int) -> tuple[int, str, list[str]]:
             rest.append(word)
         at += 1
     return count, unit, rest
+
+
+def seconds_of(text: str | None) -> float | None:
+    """`5`, `0.5`, `1m`: seconds as commands read them; None where it is no time."""
+    found = re.fullmatch(r"(\d{0,12}(?:\.\d{1,9})?)([smhd]?)", (text or "").strip())
+    if not found or not found.group(1).strip("."):
+        return None
+    return float(found.group(1)) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found.group(2)]
 
 
 def size(text: str) -> int:
@@ -245,37 +252,6 @@ def _following(process: Process, path: str, done: int) -> Steps:
             done = len(entry.data)
 
 
-def _grep(process: Process) -> Steps:
-    words = list(process.words[1:])
-    flags = "".join(word[1:] for word in words if re.fullmatch(r"-[a-zA-Z]+", word))
-    rest = [word for word in words if not word.startswith("-") or word == "-"]
-    if not rest:
-        process.err("Usage: grep [-HhnlLoqvsriwFE] PATTERN [FILE]...\n")
-        return 2
-    text = re.escape(rest[0]) if "F" in flags else rest[0].replace("\\|", "|")
-    try:
-        pattern = re.compile(text, re.IGNORECASE if "i" in flags else 0)
-    except (re.error, RecursionError, OverflowError):
-        process.err(f"grep: bad regex '{rest[0]}': Invalid regexp\n")
-        return 2
-    found, code = 0, 1
-    for path in rest[1:] or ["-"]:
-        try:
-            data = yield from reading(process, path)
-        except FileFault as fault:
-            process.err(f"grep: {path}: {fault}\n")
-            code = 2
-            continue
-        for line in data.decode(errors="replace").splitlines():
-            if (pattern.search(line[:4096]) is None) == ("v" in flags):
-                found += 1
-                if "q" not in flags and "c" not in flags:
-                    process.out(f"{path}:{line}\n" if len(rest) > 2 else f"{line}\n")
-    if "c" in flags:
-        process.out(f"{found}\n")
-    return 0 if found else code
-
-
 def _wc(process: Process) -> Steps:
     flags = "".join(word[1:] for word in process.words[1:] if word.startswith("-") and word != "-")
     paths = [word for word in process.words[1:] if not word.startswith("-")]
@@ -304,94 +280,6 @@ def _seq(process: Process) -> Steps:
         pause = process.spend() if done % 50 == 49 else None
         if pause is not None:
             yield pause
-    return 0
-
-
-def _filter(process: Process) -> Steps:
-    """sort, uniq, tr, cut, rev, tac: over all of the input."""
-    words = list(process.words[1:])
-    plain = [word for word in words if not word.startswith("-")]
-    paths = [] if process.name == "tr" else plain
-    if process.name == "cut":
-        paths = [word for word in plain if process.machine.files.find(process.path(word)) is not None]
-    lines: list[str] = []
-    for path in paths or ["-"]:
-        try:
-            data = yield from reading(process, path)
-        except FileFault as fault:
-            trouble(process, path, fault)
-            return 1
-        lines += data.decode(errors="replace").splitlines()
-    for line in _filtered(process.name, words, plain, lines):
-        process.out(f"{line}\n")
-    return 0
-
-
-def _filtered(name: str, words: list[str], plain: list[str], lines: list[str]) -> list[str]:
-    if name == "sort":
-        lines = sorted(set(lines) if "-u" in words else lines, reverse="-r" in words)
-    elif name == "uniq":
-        lines = [line for index, line in enumerate(lines) if index == 0 or line != lines[index - 1]]
-    elif name == "tac":
-        lines = lines[::-1]
-    elif name == "rev":
-        lines = [line[::-1] for line in lines]
-    elif name == "tr" and plain:
-        sets = [_set_of(word) for word in plain[:2]]
-        if "-d" in words:
-            table = {ord(char): None for char in sets[0]}
-            return [line.translate(table) for line in lines]
-        if len(sets) > 1 and sets[1]:
-            padded = sets[1].ljust(len(sets[0]), sets[1][-1])
-            return [line.translate(dict(zip(map(ord, sets[0]), padded, strict=False))) for line in lines]
-    elif name == "cut":
-        mark = next((word[2:] for word in words if word.startswith("-d") and len(word) > 2), "\t")
-        field = next((word[2:] for word in words if word.startswith("-f")), "1") or (plain[0] if plain else "1")
-        index = int(field.partition(",")[0].partition("-")[0] or 1) - 1 if field[:1].isdigit() and len(field) < 6 else 0
-        lines = [(line.split(mark)[index : index + 1] or [""])[0] if mark in line else line for line in lines]
-    return lines
-
-
-def _set_of(word: str) -> str:
-    word = {"[:lower:]": "a-z", "[:upper:]": "A-Z", "[:digit:]": "0-9"}.get(word, _unescaped(word)[0])
-    return re.sub(r"(\w)-(\w)", lambda found: "".join(map(chr, range(ord(found[1]), ord(found[2]) + 1))), word)
-
-
-def _sed(process: Process) -> Steps:
-    """`s/a/b/g` and `-n Np` of a file or the input."""
-    plain = [word for word in process.words[1:] if not word.startswith("-")]
-    if not plain:
-        process.err("sed: no script\n")
-        return 1
-    try:
-        data = yield from reading(process, plain[1] if len(plain) > 1 else "-")
-    except FileFault as fault:
-        process.err(f"sed: {plain[1]}: {fault}\n")
-        return 1
-    text = data.decode(errors="replace")
-    script = plain[0]
-    if script[:1] == "s" and len(script) > 1:
-        parts = script[2:].split(script[1])
-        if len(parts) >= 2:
-            try:
-                new = re.sub(r"\\(?![0-9])", r"\\\\", parts[1])
-                flags = parts[2] if len(parts) > 2 else ""
-                text = "\n".join(
-                    re.sub(parts[0], new, line, count=0 if "g" in flags else 1) for line in text.split("\n")
-                )
-            except (re.error, IndexError, RecursionError, OverflowError):
-                process.err("sed: bad regex\n")
-                return 1
-    elif script.rstrip("p").isdigit() and "-n" in process.words:
-        text = "".join(text.splitlines(keepends=True)[int(script.rstrip("p")[:6]) - 1 : int(script.rstrip("p")[:6])])
-    if "-i" in process.words and len(plain) > 1:
-        try:
-            process.machine.files.write(process.path(plain[1]), text.encode())
-        except FileFault as fault:
-            process.err(f"sed: can't create temp file '{plain[1]}XXXXXX': {fault}\n")
-            return 1
-    else:
-        process.out(text)
     return 0
 
 
@@ -449,7 +337,7 @@ def _base64(process: Process) -> Steps:
 
 
 COMMANDS: Mapping[str, Program] = {
-    "echo": _echo, "printf": _printf, "cat": _cat, "head": _head, "tail": _tail, "grep": _grep, "egrep": _grep,
-    "wc": _wc, "seq": _seq, "sort": _filter, "uniq": _filter, "tr": _filter, "cut": _filter, "rev": _filter,
-    "tac": _filter, "sed": _sed, "tee": _tee, "yes": _yes, "base64": _base64,
+    "echo": _echo, "printf": _printf, "cat": _cat, "head": _head, "tail": _tail,
+    "wc": _wc, "seq": _seq,
+    "tee": _tee, "yes": _yes, "base64": _base64,
 }  # fmt: skip
