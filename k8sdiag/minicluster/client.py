@@ -136,7 +136,7 @@ class Client:
             content_type=content_type,
             user_agent=self._agent,
         )
-        return answered(self._handlers.handle, request, self._storage).body
+        return answered(self._handlers.handle, request, self._storage, self._handlers.outside).body
 
 
 def _copy(obj: Any) -> Any:

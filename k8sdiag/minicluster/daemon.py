@@ -23,6 +23,7 @@ from k8sdiag.minicluster.apiserver.durable import StorageUnusableError
 from k8sdiag.minicluster.cluster import MiniCluster
 from k8sdiag.minicluster.folder import Folder, replace
 from k8sdiag.minicluster.hosting import hosting
+from k8sdiag.minicluster.hosting import run as serve
 
 LOG = logging.getLogger("k8sdiag.lab")
 
@@ -43,7 +44,7 @@ def run(
         failed(f"the lab {folder.name!r} runs already")
         return 3
     try:
-        asyncio.run(_run(folder, port, bind, nodes, ready))
+        serve(_run(folder, port, bind, nodes, ready))
     except StorageUnusableError as problem:
         failed(str(problem))
         return 3

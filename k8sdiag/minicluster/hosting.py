@@ -1,12 +1,13 @@
-"""A cluster in real time behind a socket: the API server and the work loop take turns in one event loop."""
+"""A cluster in real time behind a socket: the API server and the work of the controllers, in turns (`turns.py`)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from k8sdiag.minicluster.apiserver.kubeconfig import Credentials, kubeconfig
 from k8sdiag.minicluster.apiserver.request import APISERVER
@@ -18,10 +19,10 @@ from k8sdiag.minicluster.apiserver.streams.subject import Nodes
 from k8sdiag.minicluster.cluster import MiniCluster
 from k8sdiag.minicluster.controllers import user_of
 from k8sdiag.minicluster.controllers.root_ca import publish
-from k8sdiag.minicluster.loop import Loop
+from k8sdiag.minicluster.turns import TurnsEventLoop, Worker
 
-# How long the controllers may work before requests have their turn again: what a request waits at most, about.
-SLICE = 0.004
+T = TypeVar("T")
+
 _COMPACT_EVERY = 30.0
 SIGNER = "certificate-controller"
 
@@ -38,7 +39,11 @@ class Hosted:
 
 @asynccontextmanager
 async def hosting(cluster: MiniCluster, keys: Path, bind: str, port: int) -> AsyncIterator[Hosted]:
-    """Serve a cluster for as long as the block runs. Port 0 is any free one. Raises OSError where it is taken."""
+    """Serve a cluster for as long as the block runs, in a TurnsEventLoop. Port 0 is any free one. Raises OSError where
+    it is taken."""
+    event_loop = asyncio.get_running_loop()
+    if not isinstance(event_loop, TurnsEventLoop):
+        raise TypeError("a cluster is hosted in a TurnsEventLoop: see hosting.run")
     security = load_security(keys, cluster.clock, cluster.random, [] if bind in ("0.0.0.0", "::") else [bind])  # noqa: S104
     publish(cluster.client(APISERVER, "kube-apiserver"), security.authority.pair.certificate.decode())
     Signer(cluster.client(user_of(SIGNER), "kube-controller-manager"), cluster.loop, cluster.clock, security.authority)
@@ -47,29 +52,20 @@ async def hosting(cluster: MiniCluster, keys: Path, bind: str, port: int) -> Asy
     url = await server.start(bind, port)
     token = security.tokens.add("kubernetes-admin", ("system:masters",))
     text = kubeconfig(url, security.authority.pair.certificate, "kubernetes-admin", Credentials(token))
-    work = asyncio.create_task(turns(cluster.loop))
     cluster.loop.every("compaction", _COMPACT_EVERY, cluster.storage.compact, _COMPACT_EVERY)
+    cluster.handlers.outside = event_loop.baton.outside
+    worker = Worker(cluster.loop, event_loop)
+    worker.start()
     server.is_ready = True
     try:
         yield Hosted(cluster, server, url, text)
     finally:
         server.is_ready = False
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+        await worker.stop()
         await server.stop()
 
 
-async def turns(loop: Loop) -> None:
-    """Run a work loop in slices, for ever: at once while there is something to do, else when it is due."""
-    news = asyncio.Event()
-    loop.on_plan = news.set
-    while True:
-        news.clear()
-        pause = loop.work(SLICE)
-        if pause is not None and pause <= 0:
-            await asyncio.sleep(0)
-            continue
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):  # wait_for would lose a cancellation that comes together with news
-                await news.wait()
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run` for what hosts a cluster."""
+    with asyncio.Runner(loop_factory=TurnsEventLoop) as runner:
+        return runner.run(main)

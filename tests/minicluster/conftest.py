@@ -21,7 +21,7 @@ import yaml
 
 from k8sdiag.clock import SystemClock
 from k8sdiag.minicluster.cluster import MiniCluster
-from k8sdiag.minicluster.hosting import Hosted, hosting
+from k8sdiag.minicluster.hosting import Hosted, hosting, run
 
 T = TypeVar("T")
 
@@ -149,7 +149,7 @@ class running:  # noqa: N801 (reads as `with running(folder) as lab`)
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._serve())
+            run(self._serve())
         except BaseException as error:  # noqa: BLE001 (raised again in the test's thread)
             self._failure = error
         finally:

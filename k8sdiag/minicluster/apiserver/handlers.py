@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from random import Random
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from k8sdiag.minicluster.apiserver.lifecycle import deprecation
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.minicluster.apiserver.storage import Storage
 from k8sdiag.minicluster.apiserver.subresources import Subresources
+from k8sdiag.minicluster.apiserver.webhooks import Outside
 from k8sdiag.minicluster.kinds import Registry
 
 _NONE: Mapping[str, WebhookAnswer] = MappingProxyType({})
@@ -39,6 +41,8 @@ class Handlers:
         admission = Admission(Context(storage, registry, clock, random))
         self.backend = Backend(registry, storage, CustomResources(registry), admission, clock, random)
         self.subresources = Subresources()
+        # Entered while an in-process request waits for a webhook; a hosted cluster lets others run meanwhile.
+        self.outside: Outside = nullcontext
 
     def handle(self, request: Request, answers: Answers = _NONE) -> Answer:
         """Raises ApiError where it refuses, and NeedsWebhook where a webhook must be asked first: ask, and handle the

@@ -10,6 +10,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import orjson
@@ -21,12 +22,14 @@ from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.minicluster.apiserver.webhook_failures import failed, trust, untrusting
 
 Handle = Callable[[Request, Mapping[str, WebhookAnswer]], Answer]
+Outside = Callable[[], AbstractContextManager[None]]
 MAX_ANSWER = 16 * 1024 * 1024
 MAX_CALLS = 64  # for one request; a chain longer than that goes in circles
 
 
-def answered(handle: Handle, request: Request, store: Store) -> Answer:
-    """Handle a request, calling webhooks as it needs them. Raises what `handle` raises."""
+def answered(handle: Handle, request: Request, store: Store, outside: Outside) -> Answer:
+    """Handle a request, calling webhooks as it needs them, `outside` the cluster's own turns. Raises what `handle`
+    raises."""
     if not registered(store):
         return handle(request, {})
     attempts = Attempts(request)
@@ -34,7 +37,10 @@ def answered(handle: Handle, request: Request, store: Store) -> Answer:
         try:
             return handle(attempts.request(), attempts.answers)
         except NeedsWebhook as needs:
-            attempts.add(needs.call, call(needs.call))
+            asked = needs.call
+        with outside():
+            answer = call(asked)
+        attempts.add(asked, answer)
 
 
 async def answered_async(

@@ -14,8 +14,9 @@ import pytest
 from k8sdiag.clock import SystemClock
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.cluster import MiniCluster
-from k8sdiag.minicluster.hosting import hosting, turns
+from k8sdiag.minicluster.hosting import hosting, run
 from k8sdiag.minicluster.loop import Loop, Queue
+from k8sdiag.minicluster.turns import TurnsEventLoop, Worker
 
 HOUR = 3600.0
 POD: Json = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "app", "image": "nginx"}]}}
@@ -53,7 +54,7 @@ def _running(cluster: MiniCluster, name: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("jumps", [(HOUR,), (-HOUR,), (HOUR, -HOUR), (-HOUR, HOUR, -24 * HOUR)], ids=str)
 def test_jumps(tmp_path: Path, jumps: tuple[float, ...]) -> None:
-    asyncio.run(_jump(tmp_path, jumps))
+    run(_jump(tmp_path, jumps))
 
 
 async def _jump(folder: Path, jumps: tuple[float, ...]) -> None:
@@ -88,15 +89,16 @@ def test_news_at_the_very_end_keep_nobody_running() -> None:
     """Told to end in the same moment as something comes in."""
 
     async def end() -> None:
+        event_loop = asyncio.get_running_loop()
+        assert isinstance(event_loop, TurnsEventLoop)
         loop = Loop(SystemClock(), Random(1))
         queue: Queue[str] = loop.queue("nothing", lambda _: None)
         for _ in range(20):
             queue.add("later", 100)
-            task = asyncio.create_task(turns(loop))
+            worker = Worker(loop, event_loop)
+            worker.start()
             await asyncio.sleep(0.001)
             queue.add("now")
-            task.cancel()
-            done, _ = await asyncio.wait([task], timeout=2)
-            assert done
+            await asyncio.wait_for(worker.stop(), timeout=2)
 
-    asyncio.run(end())
+    run(end())
