@@ -44,7 +44,7 @@ _LONGEST, _MOST_STEPS, _LARGEST = 10 * 365 * 86400.0, 1000, 2**60
 FOREVER = -1
 
 
-class BadBehaviour(ValueError):
+class BadBehaviour(ValueError):  # noqa: N818 (what is said of a behaviour)
     """A behaviour that cannot be read: one sentence that begins with the path of what is wrong (`[2].http.status`)."""
 
 
@@ -164,8 +164,11 @@ def _when(said: Json, where: str, action: str) -> Step:
         raise BadBehaviour(f"{where} cannot be repeated: only log, stderr, memory and disk are")
     if repeat == FOREVER and every < 0.01:
         raise BadBehaviour(f"{where}.every must be at least 10ms where it is repeated for ever")
-    return Step(action, after=_duration(said.get("after", 0), f"{where}.after"), at=at, on=on, repeat=repeat, every=every,
-                attempts=_attempts(said.get("attempt"), f"{where}.attempt"))  # fmt: skip
+    after, attempts = (
+        _duration(said.get("after", 0), f"{where}.after"),
+        _attempts(said.get("attempt"), f"{where}.attempt"),
+    )
+    return Step(action, after=after, at=at, on=on, repeat=repeat, every=every, attempts=attempts)
 
 
 def _text(said: Json, where: str, step: Step) -> Step:
@@ -217,10 +220,8 @@ def _grpc(said: Json, where: str, step: Step) -> Step:
     if status not in _GRPC_STATUS:
         raise BadBehaviour(f"{where}.status must be one of {', '.join(_GRPC_STATUS)}")
     port = _whole(value["port"], f"{where}.port", 1, 65535) if "port" in value else 0
-    return replace(
-        step,
-        health=Health(str(value.get("service", "")), status, _delay(value.get("delay", 0), f"{where}.delay"), port),
-    )
+    delay = _delay(value.get("delay", 0), f"{where}.delay")
+    return replace(step, health=Health(str(value.get("service", "")), status, delay, port))
 
 
 def _file(said: Json, where: str, step: Step) -> Step:

@@ -32,8 +32,8 @@ _SHELLS = {
     "zsh": shell_command.shell,
 }
 _PROGRAMS: Mapping[str, Program] = {
-    **text.COMMANDS, **filing.COMMANDS, **system.COMMANDS, **net.COMMANDS, **archives.COMMANDS, **filters.COMMANDS, **conditions.COMMANDS, **servers.COMMANDS,
-    **python.COMMANDS, **_SHELLS,
+    **text.COMMANDS, **filing.COMMANDS, **system.COMMANDS, **net.COMMANDS, **archives.COMMANDS,
+    **filters.COMMANDS, **conditions.COMMANDS, **servers.COMMANDS, **python.COMMANDS, **_SHELLS,
 }  # fmt: skip
 # What every base holds: the shell and the small commands. Servers and languages come with their images.
 _BASE = frozenset(
@@ -91,7 +91,7 @@ def base_file(image: Image, path: str) -> Entry | None:
 _ETC = {
     "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     "/etc/group": b"root:x:0:\nnogroup:x:65534:\n",
-    "/etc/os-release": b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n',
+    "/etc/os-release": b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n',
     "/proc/1/cgroup": b"0::/\n", "/proc/meminfo": b"MemTotal:        8000000 kB\nMemFree:         6000000 kB\n",
     "/dev/null": b"", "/dev/zero": b"", "/dev/urandom": b"", "/dev/random": b"", "/dev/stdout": b"", "/dev/stderr": b"",
 }  # fmt: skip

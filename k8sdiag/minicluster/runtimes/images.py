@@ -23,7 +23,7 @@ _VERSIONS = r"latest|stable|main|v?\d+(\.\d+){0,3}([-.][a-z0-9]+)*"
 _SPEED = 30 * 2**20  # bytes a second
 
 
-class BadTable(ValueError):
+class BadTable(ValueError):  # noqa: N818 (what is said of a table)
     """A table of images that cannot be read: one sentence, with the path of what is wrong."""
 
 

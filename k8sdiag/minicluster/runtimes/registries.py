@@ -121,7 +121,7 @@ def denied_by(host: str) -> str:
 def unknown_host(host: str) -> str:
     """How a host that no table knows answers."""
     bare = host.partition(":")[0]
-    if bare in ("localhost",) or bare.startswith("127."):
+    if bare == "localhost" or bare.startswith("127."):
         return "refused"
     if bare.replace(".", "").isdigit():
         return "timeout"

@@ -7,6 +7,7 @@ read from its command, or from the behaviour that a pod's annotations give it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from random import Random
 
@@ -62,11 +63,12 @@ from k8sdiag.minicluster.runtimes.talking import converse
 class SimRuntime:
     """One node's simulated runtime (a Runtime)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a machine has so many parts)
         self,
         name: str,
         loop: Loop,
         random: Random,
+        *,
         network: Network | None = None,
         address: str = "",
         images: Table | None = None,
@@ -146,7 +148,7 @@ class SimRuntime:
             self._later(0.0, lambda: done(Failure(SANDBOX_FAILED, DOWN)))
             return
         if self.trouble.sandbox and not spec.get("hostNetwork"):
-            text = f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": {self.trouble.sandbox}'
+            text = f"{_no_network(sandbox)}{self.trouble.sandbox}"
             self._later(SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
             return
         if spec.get("hostNetwork"):
@@ -155,9 +157,8 @@ class SimRuntime:
             address = self._addresses.take()
             if address is None:
                 text = (
-                    f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": plugin'
-                    ' type="flannel" failed (add): failed to delegate add: failed to allocate for range 0: no IP addresses'
-                    f" available in range set: {self._addresses.range}"
+                    f'{_no_network(sandbox)}plugin type="flannel" failed (add): failed to delegate add: failed to'
+                    f" allocate for range 0: no IP addresses available in range set: {self._addresses.range}"
                 )
                 self._later(SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
                 return
@@ -173,10 +174,8 @@ class SimRuntime:
         """What a pod's annotations say of images."""
         said = (pod["metadata"].get("annotations") or {}).get(REGISTRY)
         if said:
-            try:
+            with suppress(BadTable):  # it is said when a container of the pod is made
                 self.images.trouble(read_overrides(str(said)))
-            except BadTable:
-                pass  # said when a container of it is made
         for image in described(pod):
             self.images.assume(image)
 
@@ -396,3 +395,8 @@ class SimRuntime:
 
     def _later(self, seconds: float, call: Callable[[], None]) -> int:
         return self._timers.later(seconds, call)
+
+
+def _no_network(sandbox: str) -> str:
+    """How containerd's errors of a network plugin begin."""
+    return f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": '

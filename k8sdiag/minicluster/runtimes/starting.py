@@ -33,10 +33,10 @@ def refused(spec: ContainerSpec, files: Files, folder: str) -> str:
         return f"mkdir {folder}: not a directory"
     for mount in spec.mounts:
         if mount.sub_path and mount.volume.kind == "files" and files.find(mount.path) is None:
+            place = f"/var/lib/kubelet/pods/{spec.uid}/volume-subpaths/{mount.volume.name}/{spec.name}/0"
             return (
-                f'error mounting "/var/lib/kubelet/pods/{spec.uid}/volume-subpaths/{mount.volume.name}/{spec.name}/0" to'
-                f' rootfs at "{mount.path}": mount /var/lib/kubelet/pods/{spec.uid}/volume-subpaths/{mount.volume.name}/'
-                f"{spec.name}/0:{mount.path} (via /proc/self/fd/6), flags: 0x5001: not a directory"
+                f'error mounting "{place}" to rootfs at "{mount.path}": mount {place}:{mount.path}'
+                " (via /proc/self/fd/6), flags: 0x5001: not a directory"
             )
     return ""
 

@@ -1,1 +1,1 @@
-"""The inside of a simulated container: threads on the work loop, files, streams and a network, without any privileges."""
+"""The inside of a simulated container: threads on the loop, files, streams and a network, without privileges."""

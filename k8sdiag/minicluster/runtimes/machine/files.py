@@ -31,7 +31,7 @@ _FOLDERS = frozenset(
 )
 
 
-class FileFault(Exception):
+class FileFault(Exception):  # noqa: N818 (a simulated system call's)
     """A system call that failed, with the words of strerror."""
 
 
@@ -176,6 +176,10 @@ class Files:
         store.entries[key] = Entry(folder=True, mode=mode, at=self.now())
         self._written()
 
+    def may_write(self, path: str) -> None:
+        """FileFault where nothing can be written there."""
+        self._writable(normal(path))
+
     def remove(self, path: str, recursive: bool = False) -> None:
         path = normal(path)
         entry = self.find(path)
@@ -273,7 +277,7 @@ class Files:
             if self.user and not self.group and place.mount.volume.kind in ("host", "claim"):
                 raise FileFault(DENIED)
             return place.store, place.key, place.mount
-        if path.startswith("/proc/") or path.startswith("/sys/"):
+        if path.startswith(("/proc/", "/sys/")):
             raise FileFault(READ_ONLY if path.startswith("/sys/") else DENIED)
         if self.sealed and not path.startswith("/dev/"):
             raise FileFault(READ_ONLY)

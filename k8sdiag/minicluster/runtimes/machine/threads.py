@@ -48,11 +48,11 @@ class Timers:
             call()
 
 
-class BrokenPipe(Exception):
+class BrokenPipe(Exception):  # noqa: N818 (a signal, not a fault)
     """Nobody reads any more of what a program writes."""
 
 
-class OutOfMemory(Exception):
+class OutOfMemory(Exception):  # noqa: N818 (an end, not a fault)
     """The container has passed its memory limit: all its processes are killed."""
 
 

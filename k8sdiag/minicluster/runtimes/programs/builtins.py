@@ -272,9 +272,9 @@ def read_commands(shell: Shell, process: Process) -> Steps:
         try:
             tree = parse(held)
         except ShellSyntax as fault:
-            if "unexpected end of file" in str(fault) or "unterminated" in str(fault):
-                if len(held) < 2**16:
-                    continue
+            unfinished = "unexpected end of file" in str(fault) or "unterminated" in str(fault)
+            if unfinished and len(held) < 2**16:
+                continue
             shell.complain(str(fault))
             shell.status, held = 2, ""
             continue

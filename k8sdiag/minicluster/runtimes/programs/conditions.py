@@ -11,7 +11,7 @@ from k8sdiag.minicluster.runtimes.machine.threads import Steps
 
 def _test(process: Process) -> Steps:
     words = list(process.words[1:])
-    if process.name == "[" or process.name == "[[":
+    if process.name in ("[", "[["):
         if not words or words[-1] not in ("]", "]]"):
             process.err("sh: [: missing ]\n")
             return 2

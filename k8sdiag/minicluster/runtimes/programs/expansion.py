@@ -134,7 +134,7 @@ def _value(shell: Shell, part: Variable | Substitution | Arithmetic) -> Generato
         return value or ""
     if part.how == "length":
         return str(len(value or ""))
-    how = part.how.lstrip(":") if part.how not in (":",) else ":"
+    how = part.how.lstrip(":") or part.how
     empty = value is None or (part.how.startswith(":") and value == "")
     word = part.word or Word(())
     if how in "-=?+" and how:

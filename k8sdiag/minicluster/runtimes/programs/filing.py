@@ -1,4 +1,4 @@
-"""Commands about files and folders: they change the container's simulated files, and what it uses of disk and memory."""
+"""Commands about files and folders: they change a container's simulated files, and what it uses of disk."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _rm(process: Process) -> Steps:
     for path in paths:
         try:
             if process.name == "rmdir" and process.machine.files.names(process.path(path)):
-                raise FileFault("Directory not empty")
+                raise FileFault("Directory not empty")  # noqa: TRY301 (said below, as what the files themselves raise)
             process.machine.files.remove(process.path(path), recursive or process.name == "rmdir")
         except FileFault as fault:
             if "f" in flags and str(fault) == "No such file or directory":
@@ -178,7 +178,7 @@ def _dd(process: Process) -> Steps:
             step = min(total - done, 2**28)
             done += step
             if target == "/dev/full":
-                raise FileFault(FULL)
+                raise FileFault(FULL)  # noqa: TRY301
             files.write(process.path(target), bytes(min(done, 4096)), size=done)
             process.machine.check()
             if step >= 2**26:
@@ -238,12 +238,12 @@ def _chmod(process: Process) -> Steps:
         try:
             entry = process.machine.files.find(process.path(path))
             if entry is None:
-                raise FileFault("No such file or directory")
+                raise FileFault("No such file or directory")  # noqa: TRY301 (said below, as what the files themselves raise)
             if process.name == "chmod":
                 mode = int(words[0], 8) & 0o7777 if re.fullmatch(r"[0-7]{1,4}", words[0]) else entry.mode | 0o111
                 process.machine.files.change_mode(process.path(path), mode)
             elif process.machine.files.user:
-                raise FileFault("Operation not permitted")
+                raise FileFault("Operation not permitted")  # noqa: TRY301 (said below, as what the files themselves raise)
         except FileFault as fault:
             process.err(f"{process.name}: {path}: {fault}\n")
             code = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Leave(Exception):
+class Leave(Exception):  # noqa: N818 (a way out, not a fault)
     """`exit`, or an error that ends the shell."""
 
     def __init__(self, code: int) -> None:
@@ -11,7 +11,7 @@ class Leave(Exception):
         self.code = code
 
 
-class Jump(Exception):
+class Jump(Exception):  # noqa: N818 (a way out, not a fault)
     """`break`, `continue` and `return` (whose count is its code)."""
 
     def __init__(self, how: str, count: int) -> None:
@@ -19,7 +19,7 @@ class Jump(Exception):
         self.how, self.count = how, count
 
 
-class ShellFault(Exception):
+class ShellFault(Exception):  # noqa: N818 (a simulated shell's)
     """An error that ends a shell that is not interactive (`${x:?}`, bad arithmetic)."""
 
     def __init__(self, message: str, code: int = 2) -> None:

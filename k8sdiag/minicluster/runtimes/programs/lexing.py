@@ -17,7 +17,7 @@ MAX_DEPTH = 40
 RESERVED = frozenset("if then elif else fi while until do done for in case esac { } !".split())
 
 
-class ShellSyntax(Exception):
+class ShellSyntax(Exception):  # noqa: N818 (a simulated shell's)
     """What the shell says of a script that it cannot read."""
 
 

@@ -159,7 +159,7 @@ def _wget(process: Process) -> Steps:
     return 0
 
 
-def _curl(process: Process) -> Steps:
+def _curl(process: Process) -> Steps:  # noqa: C901, PLR0912, PLR0915 (options and exit codes, one after another)
     words = list(process.words[1:])
     taking = {"-o", "-H", "-X", "-d", "-m", "--max-time", "--connect-timeout", "-w", "-u", "--retry", "-A", "--data"}
     said: dict[str, str] = {}

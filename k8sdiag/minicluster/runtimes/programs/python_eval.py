@@ -178,7 +178,7 @@ class Interpreter(Expressions):
     def do_FunctionDef(self, node: ast.FunctionDef, scope: Scope) -> Work:  # noqa: N802
         defaults = []
         for default in node.args.defaults:
-            defaults.append((yield from self.value(default, scope)))
+            defaults.append((yield from self.value(default, scope)))  # noqa: PERF401 (it waits)
         scope.put(node.name, Function(node.name, node, scope, defaults))
 
     def do_ClassDef(self, node: ast.ClassDef, scope: Scope) -> Work:  # noqa: N802
@@ -199,7 +199,7 @@ class Interpreter(Expressions):
         return
         yield None
 
-    do_Nonlocal = do_Global
+    do_Nonlocal = do_Global  # noqa: N815 (called by the name of the node)
 
     def do_Delete(self, node: ast.Delete, scope: Scope) -> Work:  # noqa: N802
         for target in node.targets:

@@ -195,7 +195,7 @@ class Expressions(Plain):
     def see_Slice(self, node: ast.Slice, scope: Scope) -> Work:  # noqa: N802
         parts = []
         for part in (node.lower, node.upper, node.step):
-            parts.append(None if part is None else (yield from self.value(part, scope)))
+            parts.append(None if part is None else (yield from self.value(part, scope)))  # noqa: PERF401 (it waits)
         return self.plainly(slice, *parts)
 
     def see_Attribute(self, node: ast.Attribute, scope: Scope) -> Work:  # noqa: N802
@@ -245,8 +245,8 @@ class Expressions(Plain):
         yield from self.comprehend(node.generators, 0, inner, node.elt, found)
         return self.plainly(set, found) if isinstance(node, ast.SetComp) else found
 
-    see_GeneratorExp = see_ListComp
-    see_SetComp = see_ListComp
+    see_GeneratorExp = see_ListComp  # noqa: N815 (called by the name of the node)
+    see_SetComp = see_ListComp  # noqa: N815
 
     def see_DictComp(self, node: ast.DictComp, scope: Scope) -> Work:  # noqa: N802
         inner = Scope({}, scope, function=scope.function)
@@ -346,12 +346,12 @@ class Expressions(Plain):
             self.depth = saved
         return None
 
-    def assign(self, target: ast.expr, value: Value, scope: Scope) -> Work:
+    def assign(self, target: ast.expr, value: Value, scope: Scope) -> Work:  # noqa: ARG002
         """For the half that knows statements."""
         raise Unsupported("assignment")
         yield None
 
-    def run(self, body: list[ast.stmt], scope: Scope) -> Work:
+    def run(self, body: list[ast.stmt], scope: Scope) -> Work:  # noqa: ARG002
         """Statements: for the half that knows them."""
         raise Unsupported("statements")
         yield None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from k8sdiag.minicluster.runtimes.machine.files import FileFault
@@ -296,7 +297,7 @@ def _format(interpreter: Interpreter, arguments: list[Value], _: dict[str, Value
 def _map(interpreter: Interpreter, arguments: list[Value], _: dict[str, Value]) -> Value:
     found = []
     for value in interpreter.iterate(arguments[1]) if len(arguments) > 1 else ():
-        found.append((yield from interpreter.call(arguments[0], [value], {})))
+        found.append((yield from interpreter.call(arguments[0], [value], {})))  # noqa: PERF401 (it waits)
     return found
 
 
@@ -304,7 +305,7 @@ def _filter(interpreter: Interpreter, arguments: list[Value], _: dict[str, Value
     found = []
     for value in interpreter.iterate(arguments[1]) if len(arguments) > 1 else ():
         if (yield from interpreter.call(arguments[0], [value], {})):
-            found.append(value)
+            found.append(value)  # noqa: PERF401 (it waits)
     return found
 
 
@@ -328,8 +329,7 @@ def method_of(interpreter: Interpreter, owner: Value, name: str) -> Value:
         )
     for kind, names in _METHODS.items():
         if isinstance(owner, kind) and name in names:
-            found = getattr(owner, name)
-            return Native(lambda given, named: _plain_method(interpreter, found, given, named))
+            return Native(partial(_plain_method, interpreter, getattr(owner, name)))
     if isinstance(owner, type):
         return getattr(owner, "__name__", "") if name == "__name__" else Opaque(name)
     raise error(AttributeError, f"'{kind_of(owner)}' object has no attribute '{name}'")

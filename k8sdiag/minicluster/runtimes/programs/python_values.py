@@ -17,7 +17,7 @@ Work = Generator[float | None, None, Value]
 BIG = 64 * 1024  # from which on a text or list is only counted
 
 
-class Raised(Exception):
+class Raised(Exception):  # noqa: N818 (a simulated program's)
     """A Python exception of the simulated program, and the lines that it passed."""
 
     def __init__(self, value: BaseException) -> None:
@@ -26,7 +26,7 @@ class Raised(Exception):
         self.trace: list[tuple[int, str]] = []
 
 
-class Returned(Exception):
+class Returned(Exception):  # noqa: N818 (a way out, not a fault)
     """`return`."""
 
     def __init__(self, value: Value) -> None:
@@ -34,15 +34,15 @@ class Returned(Exception):
         self.value = value
 
 
-class Broke(Exception):
+class Broke(Exception):  # noqa: N818 (a way out, not a fault)
     """`break`."""
 
 
-class Continued(Exception):
+class Continued(Exception):  # noqa: N818 (a way out, not a fault)
     """`continue`."""
 
 
-class Unsupported(Exception):
+class Unsupported(Exception):  # noqa: N818 (a limit, not a fault)
     """Something that this Python does not know."""
 
 

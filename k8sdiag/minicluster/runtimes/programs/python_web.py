@@ -240,7 +240,7 @@ def file_reply(process: Process, request: Request) -> Reply:
     )
 
 
-def socket_module(interpreter: Interpreter) -> Mapping[str, Value]:
+def socket_module(interpreter: Interpreter) -> Mapping[str, Value]:  # noqa: C901 (a table of small functions)
     """socket."""
     machine = interpreter.machine
 

@@ -43,8 +43,7 @@ def _nginx(process: Process) -> Steps:
         process.err("nginx version: nginx/1.27.4\n")
         return 0
     try:
-        machine.files.make_folder("/var/cache/nginx", True)
-        machine.files.make_folder("/var/cache/nginx/client_temp", True)
+        machine.files.may_write("/var/cache/nginx/client_temp")
     except FileFault as fault:
         process.err(
             f'{stamp(machine, "%Y/%m/%d %H:%M:%S")} [emerg] 1#1: mkdir() "/var/cache/nginx/client_temp" failed'

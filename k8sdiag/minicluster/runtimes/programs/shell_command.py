@@ -30,7 +30,7 @@ def only_command(one: Shell, script: str) -> tuple[Program, tuple[str, ...]] | N
     return None if isinstance(program, str) else (program, words)
 
 
-def shell(process: Process) -> Steps:
+def shell(process: Process) -> Steps:  # noqa: C901, PLR0912 (options, one after another)
     """`sh`, `bash`, `ash`: with -c, a file, or what comes in."""
     words = list(process.words[1:])
     one = Shell(process)

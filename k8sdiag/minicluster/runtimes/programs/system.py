@@ -88,7 +88,7 @@ def run(process: Process, words: list[str], env: Mapping[str, str] | None = None
     program = machine.world.find(machine, words[0], env)
     if isinstance(program, str):
         debian = machine.image.base == "debian"
-        word = f"'{words[0]}'" if not debian else f"‘{words[0]}’"
+        word = f"'{words[0]}'"
         process.err(
             f"{process.name}: can't execute {word}: {program}\n"
             if not debian
