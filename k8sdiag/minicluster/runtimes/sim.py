@@ -53,9 +53,11 @@ from k8sdiag.minicluster.runtimes.sim_state import (
     Trouble,
     base_of,
     environment,
+    no_network,
     now_of,
     unmakable,
     user_of,
+    with_own_files,
 )
 from k8sdiag.minicluster.runtimes.talking import converse
 
@@ -68,9 +70,9 @@ class SimRuntime:
         name: str,
         loop: Loop,
         random: Random,
-        *,
         network: Network | None = None,
         address: str = "",
+        *,
         images: Table | None = None,
         hardware: Hardware | None = None,
         claims: dict[str, Store] | None = None,
@@ -148,7 +150,7 @@ class SimRuntime:
             self._later(0.0, lambda: done(Failure(SANDBOX_FAILED, DOWN)))
             return
         if self.trouble.sandbox and not spec.get("hostNetwork"):
-            text = f"{_no_network(sandbox)}{self.trouble.sandbox}"
+            text = f"{no_network(sandbox)}{self.trouble.sandbox}"
             self._later(SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
             return
         if spec.get("hostNetwork"):
@@ -157,7 +159,7 @@ class SimRuntime:
             address = self._addresses.take()
             if address is None:
                 text = (
-                    f'{_no_network(sandbox)}plugin type="flannel" failed (add): failed to delegate add: failed to'
+                    f'{no_network(sandbox)}plugin type="flannel" failed (add): failed to delegate add: failed to'
                     f" allocate for range 0: no IP addresses available in range set: {self._addresses.range}"
                 )
                 self._later(SANDBOX, lambda: done(Failure(SANDBOX_FAILED, text)))
@@ -289,7 +291,8 @@ class SimRuntime:
 
     def _machine(self, one: Held) -> Machine:
         spec, image = one.spec, one.image
-        files = Files(spec.mounts, partial(self._store, one.pod.uid), base_of(image), self._now)
+        base = partial(with_own_files, base_of(image), one.pod.host)
+        files = Files(spec.mounts, partial(self._store, one.pod.uid), base, self._now)
         files.user = user_of(spec, image)
         files.group = "fsGroup" in spec.security
         files.sealed = spec.security.get("readOnlyRootFilesystem") is True
@@ -395,8 +398,3 @@ class SimRuntime:
 
     def _later(self, seconds: float, call: Callable[[], None]) -> int:
         return self._timers.later(seconds, call)
-
-
-def _no_network(sandbox: str) -> str:
-    """How containerd's errors of a network plugin begin."""
-    return f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": '

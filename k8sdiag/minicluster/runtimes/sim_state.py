@@ -107,6 +107,24 @@ def base_of(image: Image) -> Callable[[str], Entry | None]:
     return found[1]
 
 
+def with_own_files(base: Callable[[str], Entry | None], host: Host, path: str) -> Entry | None:
+    """The image's files and those that a kubelet and containerd put over them in every container."""
+    if path == "/etc/hostname":
+        text = f"{host.name}\n"
+    elif path == "/etc/hosts":
+        text = (
+            "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+            "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
+            f"{host.address}\t{host.name}\n"
+        )
+    elif path == "/etc/resolv.conf":
+        search = f"{host.namespace}.svc.cluster.local svc.cluster.local cluster.local"
+        text = f"search {search}\nnameserver 10.96.0.10\noptions ndots:5\n"
+    else:
+        return base(path)
+    return Entry(text.encode(), len(text))
+
+
 def now_of(timers: Timers) -> Callable[[], float]:
     return lambda: timers.now
 
@@ -124,3 +142,8 @@ def user_of(spec: ContainerSpec, image: Image) -> int:
 
 def environment(spec: ContainerSpec, image: Image, host: str) -> Mapping[str, str]:
     return {"PATH": PATH, "HOSTNAME": host, **image.env, **spec.env, "HOME": spec.env.get("HOME", "/root")}
+
+
+def no_network(sandbox: str) -> str:
+    """How containerd's errors of a network plugin begin."""
+    return f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": '
