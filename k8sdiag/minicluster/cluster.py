@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from k8sdiag.minicluster.kubelet.fleet import Fleet
-    from k8sdiag.minicluster.nodes.stand_in import StandIn
-    from k8sdiag.minicluster.runtimes.base import Machine, Runtime
 
-PRETEND, SIM = "pretend", "sim"
+SIM = "sim"
 SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
 
 _SERVICE_EVERY = 10.0  # pkg/controlplane/controller/kubernetesservice (EndpointReconcilerConfig)
@@ -51,19 +49,16 @@ class MiniCluster:
         self.loop = Loop(clock, self.random)
         self.agents = Agents()
         self.metrics = Metrics(clock, self.agents)
-        self.stand_in: StandIn | None = None  # what pretends to be the nodes, if something does
         self.fleet: Fleet | None = None  # the kubelets of the nodes, if they have any
         self.handlers = Handlers(self.registry, self.storage, clock, self.random)
         custom = self.handlers.backend.customs
         establishing.serve(custom, self.registry, self.storage, self.loop, self.client(APISERVER, "kube-apiserver"))
         bootstrap.install(self.client(APISERVER, "kube-apiserver"))
 
-    def start(self, nodes: int = 1, without: Iterable[str] = (), runtime: str = PRETEND) -> MiniCluster:
+    def start(self, nodes: int = 1, without: Iterable[str] = (), runtime: str = SIM) -> MiniCluster:
         """Set the control plane going, and that many nodes that run what is bound to them. `without` are the names of
-        controllers to leave out, `scheduler` among them. `runtime` is what runs containers: `sim` simulates them below
-        kubelets, `pretend` does without both."""
+        controllers to leave out, `scheduler` among them. `runtime` is what runs containers: `sim` simulates them."""
         from k8sdiag.minicluster import scheduler
-        from k8sdiag.minicluster.nodes import stand_in
 
         out = frozenset(without)
         own = self.client(APISERVER, "kube-apiserver")
@@ -73,26 +68,19 @@ class MiniCluster:
                 start(self.context(user_of(name), name, "kube-controller-manager"))
         if "scheduler" not in out:
             scheduler.start(self.context(SCHEDULER, "default-scheduler", "kube-scheduler"))
-        if nodes and runtime == PRETEND:
-            self.stand_in = stand_in.register(self.context(ADMIN, "kubelet"), nodes, self.agents)
-        elif nodes:
-            self.fleet = self._kubelets(nodes)
+        if nodes:
+            self.fleet = self._kubelets(nodes, runtime)
         return self
 
-    def _kubelets(self, nodes: int) -> Fleet:
-        """Nodes with kubelets over simulated containers."""
+    def _kubelets(self, nodes: int, runtime: str) -> Fleet:
+        """Nodes with kubelets. Raises ValueError for a runtime that there is not."""
         from k8sdiag.minicluster.kubelet import fleet
-        from k8sdiag.minicluster.runtimes.machine.network import Network
-        from k8sdiag.minicluster.runtimes.sim import SimRuntime
+        from k8sdiag.minicluster.simulated_nodes import machines
 
-        network = Network()
-
-        def make(machine: Machine) -> Runtime:
-            made = SimRuntime(machine.name, self.loop, self.random, network, machine.address)
-            made.pod_cidr = machine.pod_range
-            return made
-
-        return fleet.register(self.context(ADMIN, "kubelet"), nodes, self.agents, make)
+        if runtime != SIM:
+            raise ValueError(f"there is no runtime {runtime!r}")
+        context = self.context(ADMIN, "kubelet")
+        return fleet.register(context, nodes, self.agents, machines(context))
 
     def context(self, user: User, component: str, agent: str = "") -> Context:
         """What a component works with: under its name it writes events; `agent` is the program it is part of, which is

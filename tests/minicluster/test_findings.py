@@ -191,7 +191,7 @@ WORKLOADS: list[dict[str, Any]] = [
 def test_a_node_that_falls_silent_is_named(tmp_path: Path) -> None:
     """Nothing is made faster here: the controller waits its 50 seconds."""
     with running(tmp_path, nodes=2) as lab:
-        silent = lab.cluster.stand_in
+        silent = lab.cluster.fleet
         assert silent is not None
         _cause(lab, {"name": "lost", "objects": [{"pod": {"nodeName": "node2"}}]})
         pod = "/api/v1/namespaces/lost/pods/web"

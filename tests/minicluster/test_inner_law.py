@@ -20,8 +20,14 @@ FOR_COMPONENTS = (
 SHARED = {
     "controllers.daemon_placement": ("scheduler",),
     "controllers.resource_quota": ("apiserver.admission.quota_usage",),
+    # A kubelet admits pods by the scheduler's filters, registers its node, and alone knows what a runtime is.
+    **{
+        f"kubelet.{name}": ("scheduler", "nodes", "runtimes.base")
+        for name in ("admission", "kubelet", "resize", "fleet")
+    },
 }
-COMPONENTS = ("scheduler", "controllers", "nodes")
+COMPONENTS = ("scheduler", "controllers", "nodes", "kubelet")
+RUNTIMES = ("nodes.agent", "nodes.log_lines", "loop", "apiserver.errors")
 # Below the handlers: what the storage and the tables of types may know.
 LOW = {
     "kinds": (),
@@ -67,7 +73,14 @@ def within(name: str, homes: tuple[str, ...]) -> bool:
 def test_components_know_the_client_and_the_loop(name: str) -> None:
     own = name.partition(".")[0]
     known = {other for other in imports(MODULES[name]) if other in MODULES}
-    assert not [other for other in known if not within(other, (own, *SHARED.get(name, ()), *FOR_COMPONENTS))]
+    more = SHARED.get(name, ("runtimes.base",) if own == "kubelet" else ())
+    assert not [other for other in known if not within(other, (own, *more, *FOR_COMPONENTS))]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if within(name, ("runtimes",))])
+def test_runtimes_know_nothing_of_the_kubelet(name: str) -> None:
+    known = {other for other in imports(MODULES[name]) if other in MODULES}
+    assert not [other for other in known if not within(other, ("runtimes", *RUNTIMES))]
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if within(name, ("apiserver",))])

@@ -1,4 +1,4 @@
-"""The heartbeats of stand-in nodes: leases and statuses, in slices, so that 5,000 nodes are no load.
+"""The heartbeats of nodes: leases and statuses, in slices, so that 5,000 nodes are no load.
 
 A kubelet renews its lease every 10 s and reports its status every 5 minutes. Beyond 500 nodes the lab renews less often
 and says so in the lease itself (`leaseDurationSeconds` is four periods, as a kubelet's 40 s are), which the node

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from k8sdiag.evidence import Json
-from k8sdiag.minicluster.apiserver.request import ADMIN
-from k8sdiag.minicluster.cluster import MiniCluster
-from k8sdiag.minicluster.nodes import stand_in
-from k8sdiag.minicluster.nodes.stand_in import StandIn
+from k8sdiag.minicluster.kubelet.fleet import Fleet
 from tests.minicluster.controllers.world import World, condition
 
 
@@ -14,10 +11,10 @@ class Nodes(World):
     """A world whose nodes can be stopped."""
 
     def __init__(self, nodes: int = 3) -> None:
-        super().__init__(nodes=0)
-        cluster: MiniCluster = self.cluster
-        self.stand_in: StandIn = stand_in.register(cluster.context(ADMIN, "kubelet"), nodes, cluster.agents)
-        self.run(15)
+        super().__init__(nodes=nodes)
+        assert self.cluster.fleet is not None
+        self.kubelets: Fleet = self.cluster.fleet
+        self.run(14)
 
     def taints(self, name: str) -> list[tuple[str, str]]:
         return [(taint["key"], taint["effect"]) for taint in self.get("nodes", name)["spec"].get("taints") or ()]
@@ -42,7 +39,7 @@ def test_a_silent_node_is_unknown_after_its_grace() -> None:
     world = Nodes()
     world.pod("web", nodeName="node1")
     world.run(5)
-    world.stand_in.stop("node1")
+    world.kubelets.stop("node1")
     world.run(40)
     assert condition(world.get("nodes", "node1"), "Ready")["status"] == "True"
     world.run(20)
@@ -54,7 +51,7 @@ def test_a_silent_node_is_unknown_after_its_grace() -> None:
     assert ("Normal", "NodeNotReady", text) in world.events("Node", "node1")
     assert condition(world.get("pods", "web"), "Ready")["status"] == "False"
     assert ("Warning", "NodeNotReady", "Node is not ready") in world.events("Pod", "web")
-    world.stand_in.resume("node1")
+    world.kubelets.resume("node1")
     world.run(5)
     assert condition(world.get("nodes", "node1"), "Ready")["status"] == "True"
     assert world.taints("node1") == []
@@ -67,7 +64,7 @@ def test_pods_are_driven_away_after_five_minutes() -> None:
     forever = [{"operator": "Exists"}]
     world.pod("stays", nodeName="node1", tolerations=forever)
     world.run(5)
-    world.stand_in.stop("node1")
+    world.kubelets.stop("node1")
     world.run(60 + 290)
     assert "deletionTimestamp" not in world.get("pods", "web")["metadata"]
     world.run(20)
@@ -85,8 +82,8 @@ def test_pods_are_driven_away_after_five_minutes() -> None:
 
 def test_where_no_node_answers_nobody_is_driven_away() -> None:
     world = Nodes(nodes=2)
-    world.stand_in.stop("node1")
-    world.stand_in.stop("node2")
+    world.kubelets.stop("node1")
+    world.kubelets.stop("node2")
     world.run(120)
     assert world.taints("node1") == [(UNREACHABLE, "NoSchedule")]
     assert world.taints("node2") == [(UNREACHABLE, "NoSchedule")]
@@ -95,7 +92,7 @@ def test_where_no_node_answers_nobody_is_driven_away() -> None:
 def test_one_node_after_the_other_is_emptied() -> None:
     world = Nodes(nodes=9)
     for number in (1, 2, 3):
-        world.stand_in.stop(f"node{number}")
+        world.kubelets.stop(f"node{number}")
 
     def emptied() -> int:
         return sum((UNREACHABLE, "NoExecute") in world.taints(f"node{number}") for number in (1, 2, 3))
@@ -110,7 +107,7 @@ def test_one_node_after_the_other_is_emptied() -> None:
 def test_a_zone_that_is_mostly_silent_is_left_alone() -> None:
     world = Nodes(nodes=4)
     for number in (1, 2, 3):
-        world.stand_in.stop(f"node{number}")
+        world.kubelets.stop(f"node{number}")
     world.run(120)
     assert world.taints("node1") == [(UNREACHABLE, "NoSchedule")]
 
@@ -159,7 +156,7 @@ def test_pods_of_a_node_that_is_gone_go_after_a_quarantine() -> None:
     world.run(5)
     seen: list[Json] = []
     world.client.watch("pods", lambda _, obj, __: seen.append(obj))
-    world.stand_in.stop("node1")
+    world.kubelets.stop("node1")
     world.delete("nodes", "node1")
     world.run(30)
     assert world.find("pods", "web") is not None

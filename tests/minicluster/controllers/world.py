@@ -70,8 +70,7 @@ class World:
 
 def container(**more: Any) -> Json:
     """A web server, whose image every node has."""
-    serving = {"image": "busybox:1.36", "command": ["httpd", "-f", "-p", "8080"]}
-    return {"name": "app", **serving, "ports": [{"name": "http", "containerPort": 8080}], **more}
+    return {"name": "app", "image": "nginx:1.27", "ports": [{"name": "http", "containerPort": 8080}], **more}
 
 
 def condition(obj: Json, kind: str) -> Json:

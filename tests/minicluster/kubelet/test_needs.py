@@ -201,8 +201,8 @@ def test_a_config_map_that_comes_late(stage: Stage) -> None:
         (
             {"csi": {"driver": "ghost.csi"}},
             (
-                'MountVolume.NewMounter initialization failed for volume "v" : driver name ghost.csi not found in the list'
-                " of registered CSI drivers"
+                'MountVolume.NewMounter initialization failed for volume "v" : driver name ghost.csi not found in the'
+                " list of registered CSI drivers"
             ),
         ),
     ],

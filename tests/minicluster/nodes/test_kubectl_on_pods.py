@@ -1,4 +1,4 @@
-"""The real kubectl against pods on stand-in nodes."""
+"""The real kubectl against pods on simulated nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pods on stand-in nodes look as they do on a real one."""
+"""Pods on simulated nodes look as they do on a real one."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_pod_goes_through_a_kubelets_steps(world: World) -> None:
         ),
     ]
     assert [event[1:] for event in world.events("Pod", "web") if event[1] != "Scheduled"] == [
-        ("Pulled", 'Container image "busybox:1.36" already present on machine'),
+        ("Pulled", 'Container image "nginx:1.27" already present on machine'),
         ("Created", "Created container: app"),
         ("Started", "Started container app"),
     ]
@@ -148,9 +148,11 @@ def test_pods_that_end(world: World, policy: str, script: str, phase: str, code:
 
 def test_a_crash_loop(world: World) -> None:
     world.pod("crash", containers=shell("echo oops; exit 1"))
-    world.run(15)
+    world.run(3)
+    while "20s" not in str((status := world.get("pods", "crash")["status"]["containerStatuses"][0])["state"]):
+        assert status["restartCount"] < 3
+        world.run(1)
     pod = world.get("pods", "crash")
-    status = pod["status"]["containerStatuses"][0]
     uid = pod["metadata"]["uid"]
     assert status["state"]["waiting"] == {
         "reason": "CrashLoopBackOff",
@@ -256,7 +258,7 @@ def test_commands_in_a_container(world: World) -> None:
     assert "COLOUR=blue\n" in run(world, "web", "env").text
     assert run(world, "web", "cat", "/etc/hostname").text == "web\n"
     missing = run(world, "web", "cat", "/nothing")
-    assert (missing.code, missing.out[2]) == (1, b"cat: can't open '/nothing': No such file or directory\n")
+    assert (missing.code, missing.out[2]) == (1, b"cat: /nothing: No such file or directory\n")
     unknown = run(world, "web", "frobnicate")
     assert 'exec: "frobnicate": executable file not found in $PATH' in unknown.message
 
@@ -279,7 +281,7 @@ def test_ports_and_pages(world: World) -> None:
     world.pod("web")
     world.run(5)
     pod, heard = world.get("pods", "web"), Heard()
-    connection = agent(world, pod).forward(pod, 8080, heard)
+    connection = agent(world, pod).forward(pod, 80, heard)
     connection.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     world.run(0.5)
     assert heard.text.startswith("HTTP/1.1 200 OK\r\n")
