@@ -11,6 +11,7 @@ import asyncio
 import logging
 import selectors
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -24,18 +25,34 @@ _AFTER_A_FAULT = 1.0
 
 
 class Baton:
-    """Who has it runs. Who asked first has it next: a thread that gives it away and wants it back waits its turn."""
+    """Who has it runs. It is handed straight to whoever has waited longest: a thread that gives it away and wants it
+    back in the same moment waits its turn, whoever is quicker to wake up."""
 
     def __init__(self) -> None:
-        self._next = threading.Lock()
-        self._held = threading.Lock()
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Lock] = deque()
 
     def take(self) -> None:
-        with self._next:
-            self._held.acquire()
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = self._line_up()
+        turn.acquire()
 
     def give(self) -> None:
-        self._held.release()
+        with self._guard:
+            self._hand_on()
+
+    def pass_on(self) -> None:
+        """Let the others have it, and have it again after them: at once where nobody waits."""
+        with self._guard:
+            if not self._waiting:
+                return
+            turn = self._line_up()
+            self._hand_on()
+        turn.acquire()
 
     @contextmanager
     def outside(self) -> Iterator[None]:
@@ -45,6 +62,18 @@ class Baton:
             yield
         finally:
             self.take()
+
+    def _line_up(self) -> threading.Lock:
+        turn = threading.Lock()
+        turn.acquire()
+        self._waiting.append(turn)
+        return turn
+
+    def _hand_on(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().release()
+        else:
+            self._held = False
 
 
 class _Selector(selectors.DefaultSelector):
@@ -103,23 +132,27 @@ class Worker:
             self._news.set()
 
     def _run(self) -> None:
-        while not self._ending:
-            pause = self._slice()
-            with suppress(RuntimeError):  # the event loop is closed: nobody is there to be told
-                self._event_loop.call_soon_threadsafe(_nothing)  # what was done may have woken something there
-            if pause is None or pause > 0:
-                self._news.wait(pause)
-
-    def _slice(self) -> float | None:
         self._baton.take()
         try:
-            self._news.clear()
+            while not self._ending:
+                pause = self._slice()
+                with suppress(RuntimeError):  # the event loop is closed: nobody is there to be told
+                    self._event_loop.call_soon_threadsafe(_nothing)  # what was done may have woken something there
+                if pause is not None and pause <= 0:
+                    self._baton.pass_on()
+                    continue
+                with self._baton.outside():
+                    self._news.wait(pause)
+        finally:
+            self._baton.give()
+
+    def _slice(self) -> float | None:
+        self._news.clear()
+        try:
             return self._work.work(SLICE)
         except Exception:  # (the loop's own fault, for reconcilers' are its business): go on, and say so
             LOG.exception("the work loop failed")
             return _AFTER_A_FAULT
-        finally:
-            self._baton.give()
 
 
 def _nothing() -> None:
