@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from k8sdiag.evidence import Json
 from tests.minicluster.apiserver.admission.hook_server import Hook
-from tests.minicluster.conftest import Kubectl
+from tests.minicluster.conftest import Kubectl, Lab
 
 pytestmark = pytest.mark.slow
 
@@ -142,3 +143,41 @@ def test_a_webhook_over_http_has_a_say_in_what_is_written_and_run(kubectl: Kubec
         f" dial tcp 127.0.0.1:{hook.port}: connect: connection refused\n"
     )
     kubectl("delete", "validatingwebhookconfiguration", namespace)
+
+
+def test_a_webhook_a_controller_waits_for_stops_nobody(lab: Lab, kubectl: Kubectl, namespace: str, hook: Hook) -> None:
+    """It may even ask the API server something before it answers."""
+    asked: list[float] = []
+
+    def judge(_: Json) -> Json:
+        begin = time.monotonic()
+        assert lab.request("GET", f"/api/v1/namespaces/{namespace}/pods").status == 200
+        asked.append(time.monotonic() - begin)
+        time.sleep(1.0)
+        return {"allowed": True}
+
+    hook.judges["/judge"] = judge
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
+    webhook = {
+        "name": "slow.example.com",
+        "clientConfig": {"url": hook.url("/judge"), "caBundle": hook.bundle},
+        "rules": [rule],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    configuration = {**kind, "metadata": {"name": namespace}, "webhooks": [webhook]}
+    kubectl("apply", "-f", "-", stdin=json.dumps(configuration))
+    kubectl("-n", namespace, "create", "deployment", "web", "--image=nginx", "--replicas=2")
+    longest = 0.0
+    while len(asked) < 2:
+        begin = time.monotonic()
+        assert lab.request("GET", "/readyz").status == 200
+        longest = max(longest, time.monotonic() - begin)
+    kubectl("delete", "validatingwebhookconfiguration", namespace)
+    kubectl("-n", namespace, "rollout", "status", "deployment/web", "--timeout=20s")
+    assert longest < 0.8
+    assert max(asked) < 0.8
+    events = kubectl("-n", namespace, "get", "events").stdout
+    assert "FailedCreate" not in events
