@@ -41,7 +41,7 @@ LOW = {
 }
 ASYNC_HOMES = (
     *("apiserver.server", "apiserver.http_body", "apiserver.http_protocol", "apiserver.http_responses"),
-    *("apiserver.webhook_caller", "apiserver.streams", "apiserver.commits", "hosting", "daemon"),
+    *("apiserver.webhook_caller", "apiserver.streams", "apiserver.commits", "hosting", "daemon", "turns"),
 )
 
 
