@@ -200,7 +200,8 @@ def read_overrides(text: str) -> Table:
     for key, value in _mapping(data, "it").items():
         word = str(key)
         trouble = _trouble(value, word)
-        if "/" not in word and ("." in word or word.startswith("localhost")) and not word.rpartition(":")[2].isalpha():
+        first = word.partition(":")[0]
+        if "/" not in word and ("." in first or first == "localhost"):
             registries[word] = trouble
         else:
             images[_name(word)] = Image(trouble=trouble)

@@ -55,8 +55,7 @@ def _exec(node: Node, what: Exec, output: Output) -> Input:
     if machine is None or machine.killed or machine.main is None or not words:
         output.end(
             126,
-            "error executing command in container: failed to exec in container: failed to load task: no running task"
-            f" found: task {what.container} not found",
+            f"failed to exec in container: failed to load task: no running task found: task {what.container} not found",
         )
         return Closed()
     env = dict(machine.env)
@@ -68,7 +67,7 @@ def _exec(node: Node, what: Exec, output: Output) -> Input:
     if wrong or isinstance(program, str):
         output.end(
             126,
-            "error executing command in container: failed to exec in container: failed to start exec"
+            "failed to exec in container: failed to start exec"
             f' "{node.world.random.getrandbits(256):064x}": OCI runtime exec failed: exec failed: unable to start'
             f" container process: {wrong or program}: unknown",
         )

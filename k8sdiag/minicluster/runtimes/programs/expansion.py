@@ -12,6 +12,7 @@ from k8sdiag.minicluster.runtimes.machine.files import FileFault, normal
 from k8sdiag.minicluster.runtimes.machine.streams import Captured
 from k8sdiag.minicluster.runtimes.machine.threads import OutOfMemory
 from k8sdiag.minicluster.runtimes.programs.flow import ShellFault
+from k8sdiag.minicluster.runtimes.programs.parsing import expression
 from k8sdiag.minicluster.runtimes.programs.tree import Arithmetic, Substitution, Text, Variable, Word
 
 if TYPE_CHECKING:
@@ -244,10 +245,10 @@ def arithmetic(text: str, variables: Mapping[str, str], assign: Callable[[str, s
         return value
     source = text.replace("&&", " and ").replace("||", " or ").replace("!=", "\x02").replace("!", " not ")
     try:
-        tree = ast.parse(source.replace("\x02", "!=").replace("/", "//").strip(), mode="eval")
+        tree = expression(source.replace("\x02", "!=").replace("/", "//").strip())
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ShellFault(f"arithmetic syntax error: {text[:80]}") from None
-    value = _number(tree.body, variables)
+    value = _number(tree, variables)
     return (value + 2**63) % 2**64 - 2**63
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping
 
@@ -10,6 +9,7 @@ from k8sdiag.minicluster.runtimes.machine.files import FileFault
 from k8sdiag.minicluster.runtimes.machine.http import HttpListener
 from k8sdiag.minicluster.runtimes.machine.machine import Process, Program
 from k8sdiag.minicluster.runtimes.machine.threads import Steps
+from k8sdiag.minicluster.runtimes.programs.parsing import parsed
 from k8sdiag.minicluster.runtimes.programs.python_eval import Interpreter
 from k8sdiag.minicluster.runtimes.programs.python_modules import load, told
 from k8sdiag.minicluster.runtimes.programs.python_values import Broke, Continued, Raised, Returned, Unsupported
@@ -135,7 +135,7 @@ def execute(process: Process, source: str, name: str, unbuffered: bool = False) 
     interpreter.globals.names["__file__"] = name
     lines = source.splitlines()
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except SyntaxError as fault:
         line = (fault.text or "").rstrip("\n")
         column = max(0, (fault.offset or 1) - 1 - (len(line) - len(line.lstrip())))
@@ -181,7 +181,7 @@ def _ended(interpreter: Interpreter, raised: Raised, name: str, lines: list[str]
         text += f'  File "{name}", line {line}, in {function}\n'
         if not name.startswith("<") and 0 < line <= len(lines):
             text += f"    {lines[line - 1].strip()}\n"
-    interpreter.process.err(f"{text}{told(value)}\n")
+    interpreter.process.err(f"{text}{raised.inside}{told(value)}\n")
     return 130 if isinstance(value, KeyboardInterrupt) else 1
 
 

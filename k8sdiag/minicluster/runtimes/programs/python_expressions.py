@@ -14,6 +14,7 @@ from k8sdiag.minicluster.runtimes.programs.python_names import builtin_names, ki
 from k8sdiag.minicluster.runtimes.programs.python_plain import Plain
 from k8sdiag.minicluster.runtimes.programs.python_values import (
     Blob,
+    Environ,
     Function,
     Instance,
     Klass,
@@ -21,6 +22,7 @@ from k8sdiag.minicluster.runtimes.programs.python_values import (
     Module,
     Native,
     Opaque,
+    Raised,
     Returned,
     Scope,
     Unsupported,
@@ -190,7 +192,12 @@ class Expressions(Plain):
             return 0
         if not isinstance(owner, dict | list | tuple | str | bytes | range):
             raise error(TypeError, f"'{kind_of(owner)}' object is not subscriptable")
-        return self.plainly(operator.getitem, owner, index)
+        try:
+            return self.plainly(operator.getitem, owner, index)
+        except Raised as raised:
+            if isinstance(owner, Environ):
+                raised.inside = '  File "<frozen os>", line 679, in __getitem__\n'
+            raise
 
     def see_Slice(self, node: ast.Slice, scope: Scope) -> Work:  # noqa: N802
         parts = []

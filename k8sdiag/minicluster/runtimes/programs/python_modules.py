@@ -13,6 +13,7 @@ from k8sdiag.minicluster.runtimes.machine.files import FileFault
 from k8sdiag.minicluster.runtimes.programs.python_eval import Interpreter
 from k8sdiag.minicluster.runtimes.programs.python_names import file_error
 from k8sdiag.minicluster.runtimes.programs.python_values import (
+    Environ,
     Instance,
     Klass,
     Module,
@@ -107,7 +108,7 @@ def _time(interpreter: Interpreter) -> Mapping[str, Value]:
 
 def _os(interpreter: Interpreter) -> Mapping[str, Value]:
     process, machine = interpreter.process, interpreter.machine
-    env = dict(process.env)
+    env = Environ(process.env)
 
     def leave(arguments: list[Value], _: dict[str, Value]) -> Work:
         code = arguments[0] if arguments and isinstance(arguments[0], int) else 0

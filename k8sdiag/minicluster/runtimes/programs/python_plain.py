@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 
 from k8sdiag.minicluster.runtimes.machine.machine import Machine
 from k8sdiag.minicluster.runtimes.programs.python_names import kind_of
@@ -80,7 +80,9 @@ class Plain:
     def iterate(self, value: Value) -> Iterator[Value]:
         if isinstance(value, list):
             return iter(value)
-        if isinstance(value, str | tuple | dict | set | range | bytes | frozenset):
+        if isinstance(value, dict | set | frozenset | KeysView | ValuesView | ItemsView):
+            return iter(list(value))  # what happens to it meanwhile is nothing that Python would allow
+        if isinstance(value, str | tuple | range | bytes):
             return iter(value)
         if isinstance(value, Iterator):
             return value

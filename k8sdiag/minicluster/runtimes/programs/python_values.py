@@ -24,6 +24,7 @@ class Raised(Exception):  # noqa: N818 (a simulated program's)
         super().__init__(str(value))
         self.value = value
         self.trace: list[tuple[int, str]] = []
+        self.inside = ""  # frames within the library
 
 
 class Returned(Exception):  # noqa: N818 (a way out, not a fault)
@@ -64,6 +65,10 @@ class Blob:
 
     def __len__(self) -> int:
         return self.size
+
+
+class Environ(dict[str, str]):
+    """os.environ, which says in a traceback that it is the library's."""
 
 
 @dataclass(eq=False, slots=True)
