@@ -61,7 +61,7 @@ ISLANDS: dict[str, tuple[str, ...]] = {
     "facts": (),
     "actions": (),
     "render": (),
-    "cli": ("options", "refusal", "sources", "subjects", "answers", "manifests"),
+    "cli": ("options", "refusal", "sources", "subjects", "answers", "manifests", "faults"),
 }
 
 # Where each outside package may be imported; a folder stands for all in it.

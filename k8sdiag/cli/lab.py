@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from k8sdiag.cli import faults
 from k8sdiag.cli.refusal import CouldNotLook
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ Examples:
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+for _command in (faults.faults, faults.inject, faults.heal, faults.run):
+    app.command()(_command)
 
 
 def complete_name(incomplete: str) -> list[str]:
