@@ -27,7 +27,7 @@ def revisions(history: str) -> list[list[str]]:
 def two_versions(here: Kubectl) -> None:
     here("create", "deployment", "web", "--image=nginx:1")
     here("rollout", "status", "deployment/web", "--timeout=20s")
-    here("set", "image", "deployment/web", "nginx=nginx:2")
+    here("set", "image", "deployment/web", "nginx=nginx:1.27")
     here("rollout", "status", "deployment/web", "--timeout=20s")
 
 
@@ -51,7 +51,7 @@ def test_a_deployment_goes_back(here: Kubectl) -> None:
     here("rollout", "status", "deployment/web", "--timeout=20s")
     assert [one for one, _ in revisions(here("rollout", "history", "deployment/web").stdout)] == ["2", "3"]
     assert here("rollout", "undo", "deployment/web", "--to-revision=2").stdout == "deployment.apps/web rolled back\n"
-    assert here("get", "deployment", "web", "-o", IMAGE).stdout == "nginx:2"
+    assert here("get", "deployment", "web", "-o", IMAGE).stdout == "nginx:1.27"
     missing = here("rollout", "undo", "deployment/web", "--to-revision=77", code=1).stderr
     assert missing == "error: unable to find specified revision 77 in history\n"
     missing = here("rollout", "history", "deployment/web", "--revision=77", code=1).stderr
@@ -73,7 +73,7 @@ def test_a_deployment_is_held(here: Kubectl) -> None:
     two_versions(here)
     dry = here("rollout", "undo", "deployment/web", "--dry-run=server").stdout
     assert dry == "deployment.apps/web rolled back (server dry run)\n"
-    assert here("get", "deployment", "web", "-o", IMAGE).stdout == "nginx:2"
+    assert here("get", "deployment", "web", "-o", IMAGE).stdout == "nginx:1.27"
     assert here("rollout", "pause", "deployment/web").stdout == "deployment.apps/web paused\n"
     again = here("rollout", "pause", "deployment/web", code=1).stderr
     assert again == 'error: deployments.apps "web" is already paused\n'
@@ -81,7 +81,7 @@ def test_a_deployment_is_held(here: Kubectl) -> None:
     assert undone == (
         "error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again\n"
     )
-    here("set", "image", "deployment/web", "nginx=nginx:3")
+    here("set", "image", "deployment/web", "nginx=nginx:1.26")
     waiting = here("rollout", "status", "deployment/web", "--watch=false").stdout
     assert waiting.startswith(
         'Waiting for deployment "web" rollout to finish: 0 out of 1 new replicas have been updated'
@@ -114,7 +114,7 @@ def test_sets_go_back(here: Kubectl, kind: str, done: str) -> None:
     subject, full = f"{kind.lower()}/web", f"{kind.lower()}.apps/web"
     here("create", "-f", "-", stdin=SET.format(kind=kind))
     assert here("rollout", "status", subject, "--timeout=20s").stdout.endswith(done)
-    here("set", "image", subject, "app=nginx:2")
+    here("set", "image", subject, "app=nginx:1.27")
     here("rollout", "status", subject, "--timeout=20s")
     history = here("rollout", "history", subject).stdout
     assert history.startswith(f"{full} \nREVISION  CHANGE-CAUSE\n")
