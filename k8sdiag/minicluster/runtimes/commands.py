@@ -18,6 +18,7 @@ from k8sdiag.minicluster.runtimes.programs import (
     python,
     servers,
     shell_command,
+    small,
     system,
     text,
 )
@@ -33,7 +34,7 @@ _SHELLS = {
 }
 _PROGRAMS: Mapping[str, Program] = {
     **text.COMMANDS, **filing.COMMANDS, **system.COMMANDS, **net.COMMANDS, **archives.COMMANDS,
-    **filters.COMMANDS, **conditions.COMMANDS, **servers.COMMANDS, **python.COMMANDS, **_SHELLS,
+    **filters.COMMANDS, **small.COMMANDS, **conditions.COMMANDS, **servers.COMMANDS, **python.COMMANDS, **_SHELLS,
 }  # fmt: skip
 # What every base holds: the shell and the small commands. Servers and languages come with their images.
 _BASE = frozenset(
@@ -44,6 +45,7 @@ _BASE = frozenset(
         *net.COMMANDS,
         *archives.COMMANDS,
         *filters.COMMANDS,
+        *small.COMMANDS,
         *conditions.COMMANDS,
         "sh",
     )

@@ -49,6 +49,8 @@ OK, ERROR = "Completed", "Error"
         ("exec sh -c 'exit 9'", [], 9),
         ("if", ['sh: syntax error: unexpected end of file (expecting "then")'], 2),
         ("echo 'open", ["sh: syntax error: unterminated quoted string"], 2),
+        ("expr 1 + 2; basename /a/b; echo a b c | awk '{print $2}'; echo a b | xargs echo x", ["3", "b", "b", "x a b"], 0),
+        ("echo hi > /tmp/index.html; httpd -f -p 8080 -h /tmp & sleep 1; wget -qO- http://127.0.0.1:8080/; exit", ["hi"], 0),
         ("trap 'echo bye' EXIT; exit 2", ["bye"], 2),
         ("kill $$; echo alive", ["alive"], 0),
         ("timeout 1 sleep 5; echo $?", ["143"], 0),
@@ -112,7 +114,7 @@ def test_what_is_written_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["a=x; while true; do a=$a$a; done", "tail /dev/zero", "dd if=/dev/zero of=/dev/shm/x bs=1M count=60", "stress --vm 1 --vm-bytes 100M"]
+    "script", ["a=x; while true; do a=$a$a; done", "head -c 200M /dev/zero | tail", "x=$(cat /dev/zero)", "dd if=/dev/zero of=/dev/null bs=512M", "tail /dev/zero", "dd if=/dev/zero of=/dev/shm/x bs=1M count=60", "stress --vm 1 --vm-bytes 100M"]
 )  # fmt: skip
 def test_a_script_that_takes_too_much_memory_is_killed(script: str) -> None:
     image = "polinux/stress" if "stress" in script else "busybox:1.36"

@@ -40,14 +40,16 @@ class Call:
 class Captured:
     """What `$(…)` takes in."""
 
-    __slots__ = ("data",)
+    __slots__ = ("data", "overflow")
 
-    def __init__(self) -> None:
+    def __init__(self, overflow: Callable[[], None]) -> None:
         self.data = bytearray()
+        self.overflow = overflow  # what comes of more than a variable can hold
 
     def write(self, data: bytes) -> None:
-        if len(self.data) < 2**20:
-            self.data += data
+        self.data += data
+        if len(self.data) > 2**20:
+            self.overflow()
 
 
 class LogWriter:
@@ -82,13 +84,14 @@ class LogWriter:
 class Pipe:
     """Bytes from one thread to another; also an exec's or a container's stdin."""
 
-    __slots__ = ("_data", "_reader", "closed", "deaf")
+    __slots__ = ("_data", "_reader", "closed", "deaf", "heavy")
 
     def __init__(self) -> None:
         self._data = bytearray()
         self._reader: Thread | None = None
         self.closed = False  # nobody will write any more
         self.deaf = False  # nobody will read any more
+        self.heavy = 0  # bytes that were only counted
 
     def write(self, data: bytes) -> None:
         if self.deaf:

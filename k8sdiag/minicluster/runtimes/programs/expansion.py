@@ -122,7 +122,7 @@ def text_of(shell: Shell, word: Word, pattern: bool = False) -> Generator[float 
 
 def _value(shell: Shell, part: Variable | Substitution | Arithmetic) -> Generator[float | None, None, str]:
     if isinstance(part, Substitution):
-        captured = Captured()
+        captured = Captured(shell.machine.starve)
         yield from shell.inside(part.body, captured)
         return _bounded(shell, captured.data.decode(errors="replace").replace("\x00", "").rstrip("\n"))
     if isinstance(part, Arithmetic):

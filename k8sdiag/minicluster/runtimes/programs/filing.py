@@ -168,11 +168,13 @@ def _dd(process: Process) -> Steps:
             count = min(count if count is not None else 2**50, -(-entry.size // block))
         if count is None:
             if target in ("/dev/null", ""):
+                process.machine.allocate(block)
                 process.machine.cpu += 1.0
                 yield None
-            count = 2**40 // block
+            count = max(1, 2**40 // block)
         total = block * count
         done = 0
+        process.machine.allocate(block)
         # As fast as a disk: in turns of half a second, so that a limit is met on the way.
         while done < total and target not in ("", "/dev/null"):
             step = min(total - done, 2**28)

@@ -130,7 +130,14 @@ def _entrypoint(process: Process) -> Steps:
     image = process.machine.spec.image.name
     if "nginx" in image and words[:1] == ["nginx"]:
         process.out("/docker-entrypoint.sh: Configuration complete; ready for start up\n")
-    if not words or words[0].startswith("-"):
+    if (
+        not words
+        or words[0].startswith("-")
+        or (
+            process.machine.image.cmd
+            and isinstance(process.machine.world.find(process.machine, words[0], process.env), str)
+        )
+    ):
         words = [*process.machine.image.cmd[:1], *words]
     if not words:
         return 0

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 
 from k8sdiag.minicluster.runtimes.machine.files import FileFault
 from k8sdiag.minicluster.runtimes.machine.machine import Process, Program
+from k8sdiag.minicluster.runtimes.machine.streams import Captured, Pipe
 from k8sdiag.minicluster.runtimes.machine.threads import Steps
 from k8sdiag.quantity import parse_quantity
 
@@ -18,6 +19,9 @@ _FOREVER = ("/dev/zero", "/dev/urandom", "/dev/random")
 
 def reading(process: Process, path: str) -> Generator[float | None, None, bytes]:
     """A file's bytes, or all of stdin for `-`; FileFault where it cannot be read."""
+    if path in _FOREVER:
+        yield 0.5
+        process.machine.starve()
     if path != "-":
         return process.machine.files.read(process.path(path)).data
     data = b""
@@ -112,6 +116,9 @@ def _cat(process: Process) -> Steps:
     code = 0
     for path in paths:
         if path in _FOREVER:
+            if isinstance(process.stdout, Captured | Pipe):
+                yield 0.5
+                process.machine.starve()
             yield from _endless(process)
         try:
             data = yield from reading(process, path)
@@ -182,6 +189,8 @@ def _head(process: Process) -> Steps:
                 grow(bytes(min(count, 4096)), count)
             else:
                 process.stdout.write(bytes(min(count, 65536)))
+                if isinstance(process.stdout, Pipe):
+                    process.stdout.heavy += count
             yield count / 2**30
             continue
         if path == "-" and unit == "n":
@@ -230,6 +239,8 @@ def _tail(process: Process) -> Steps:
             trouble(process, path, fault)
             code = 1
             continue
+        if path == "-" and process.stdin is not None and process.stdin.heavy:
+            process.machine.allocate(process.stdin.heavy)
         tail = data[-count:] if unit == "c" else b"".join(data.splitlines(keepends=True)[-count:])
         process.stdout.write(tail if count else b"")
     if not follow or (code and len(paths) == 1 and "-F" not in process.words):
