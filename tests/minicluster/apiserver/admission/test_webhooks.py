@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -269,7 +270,7 @@ def test_dry_runs(cluster: MiniCluster, client: Client, hook: Hook) -> None:
     request = Request(
         "create", cluster.registry.named("configmaps"), ADMIN, "default", query={"dryRun": "All"}, body=body
     )
-    assert answered(cluster.handlers.handle, request, cluster.storage).warnings == ["mind the gap"]
+    assert answered(cluster.handlers.handle, request, cluster.storage, nullcontext).warnings == ["mind the gap"]
     assert hook.asked[0][1]["dryRun"] is True
     assert client.find("configmaps", "default", "a") is None
 
@@ -284,7 +285,7 @@ def test_of_a_collection_each_is_asked_for(cluster: MiniCluster, client: Client,
     )
     request = Request("deletecollection", cluster.registry.named("configmaps"), ADMIN, "default")
     with pytest.raises(ApiError):
-        answered(cluster.handlers.handle, request, cluster.storage)
+        answered(cluster.handlers.handle, request, cluster.storage, nullcontext)
     assert [asked["name"] for _, asked in hook.asked] == ["a", "b", "c"]
     assert [obj["metadata"]["name"] for obj in client.list("configmaps", "default")] == ["c"]
 
