@@ -116,6 +116,13 @@ def test_what_a_handler_does_shows(body: str, answer: bytes, line: str) -> None:
     assert any(line in one for one in rig.lines) or not line
 
 
+def test_a_handler_that_takes_too_much_memory_takes_the_server_with_it() -> None:
+    program = HTTP500.replace("s.send_response(500)", "bytearray(100<<20)")
+    rig = Rig().python(program, limits=Limits(memory=64 * 2**20))
+    assert rig.get("/").over == (0, "")
+    assert rig.end == (137, "OOMKilled")
+
+
 def test_the_module_http_server_serves_files() -> None:
     rig = Rig().run("python3", "-m", "http.server", "8080", image="python:3.11-slim", seconds=1)
     assert rig.get("/").data.startswith(b"HTTP/1.0 200 OK")

@@ -121,6 +121,19 @@ def test_a_script_that_takes_too_much_memory_is_killed(script: str) -> None:
     assert Rig().shell(script, image=image, limits=Limits(memory=32 * 2**20)).end == (137, "OOMKilled")
 
 
+def test_a_volume_that_is_full_says_so() -> None:
+    mounts = [empty("/ram", in_memory=True, limit=2**20)]
+    rig = Rig().shell(
+        "dd if=/dev/zero of=/ram/x bs=1M count=4; echo $?; seq 200000 > /ram/y; echo $?", mounts=mounts, seconds=9999
+    )
+    assert rig.lines == [
+        "dd: error writing '/ram/x': No space left on device",
+        "1",
+        "seq: write error: No space left on device",
+        "1",
+    ]
+
+
 def test_a_loop_that_never_sleeps_keeps_a_core_busy_and_the_lab_goes_on() -> None:
     rig = Rig().shell("while :; do :; done", seconds=100, limits=Limits(cpu=0.5))
     assert (rig.state.state, rig.state.cpu) == ("running", 0.5)

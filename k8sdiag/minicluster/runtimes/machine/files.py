@@ -21,7 +21,8 @@ FULL = "No space left on device"
 EXISTS = "File exists"
 NOT_EMPTY = "Directory not empty"
 
-KEPT_BYTES = 256 * 1024  # of one file's content; the rest is only counted
+KEPT_BYTES = 4 * 2**20  # of one file's content; the rest is only counted
+_APPENDED = 64 * 1024  # up to which what is appended is kept
 _SHM = 64 * 2**20
 _ANYBODY = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/dev/termination-log")  # noqa: S108 (places in a container)
 _FOLDERS = frozenset(
@@ -72,7 +73,7 @@ class Place:
 class Files:
     """The files that the processes of one container see."""
 
-    __slots__ = ("_mounts", "_mutable", "_own", "_stores", "base", "group", "home", "now", "on_write", "sealed", "user")
+    __slots__ = ("_mounts", "_own", "_stores", "base", "group", "home", "now", "sealed", "user")
 
     def __init__(
         self,
@@ -90,7 +91,6 @@ class Files:
         self.group = False  # fsGroup: volumes belong to the container's group
         self.sealed = False  # readOnlyRootFilesystem
         self.home: tuple[str, ...] = ()
-        self.on_write: Callable[[], None] | None = None
 
     def remount(self, mounts: Sequence[Mount]) -> None:
         """The same places with other content."""
@@ -154,13 +154,13 @@ class Files:
         store, key, mount = self._writable(path)
         count = len(data) if size is None else size
         if append and found is not None:
-            data, count, mode = (found.data + data)[:KEPT_BYTES], found.size + count, found.mode
+            kept = found.data + data if len(found.data) < _APPENDED else found.data
+            data, count, mode = kept, found.size + count, found.mode
         if mount is not None and mount.volume.in_memory and mount.volume.limit is not None:
             self._check_room(store, key, count, mount.volume.limit)
         if path.startswith("/dev/shm/") and mount is None:  # noqa: S108
             self._check_room(store, key, count, _SHM)
         store.entries[key] = Entry(data[:KEPT_BYTES], count, mode=mode, at=self.now())
-        self._written()
 
     def make_folder(self, path: str, parents_too: bool = False, mode: int = 0o755) -> None:
         path = normal(path)
@@ -174,7 +174,6 @@ class Files:
             self.make_folder(above, parents_too)
         store, key, _ = self._writable(path)
         store.entries[key] = Entry(folder=True, mode=mode, at=self.now())
-        self._written()
 
     def may_write(self, path: str) -> None:
         """FileFault where nothing can be written there."""
@@ -192,7 +191,6 @@ class Files:
             del store.entries[other]
         if mount is None and self.base(path) is not None:
             store.entries[key] = None
-        self._written()
 
     def change_mode(self, path: str, mode: int) -> None:
         entry = self.find(path)
@@ -296,10 +294,6 @@ class Files:
     def _absent(self, path: str) -> str:
         above = self.find(posixpath.dirname(normal(path)))
         return NO_FOLDER if above is not None and not above.folder else MISSING
-
-    def _written(self) -> None:
-        if self.on_write is not None:
-            self.on_write()
 
 
 def normal(path: str) -> str:

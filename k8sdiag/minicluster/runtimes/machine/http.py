@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from k8sdiag.minicluster.runtimes.machine.network import Bytes, Connection, End
-from k8sdiag.minicluster.runtimes.machine.threads import Timers
+from k8sdiag.minicluster.runtimes.machine.threads import BrokenPipe, OutOfMemory, Timers
 
 _LARGEST_HEAD = 64 * 1024
 
@@ -83,7 +83,11 @@ class _Exchange:
                 self._answer(Reply(400, b"Bad Request\n"))
                 self._finish()
                 return
-            reply = self._handler(request)
+            try:
+                reply = self._handler(request)
+            except (OutOfMemory, BrokenPipe, RecursionError):  # it took the server with it
+                self._finish()
+                return
             if reply.delay is None:
                 self._waiting = True
             elif reply.delay <= 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 from k8sdiag.minicluster.loop import Loop
+from k8sdiag.minicluster.runtimes.machine.files import FileFault
 
 Steps = Generator[float | None, None, int]
 
@@ -124,6 +125,9 @@ class Thread:
             return
         except OutOfMemory:
             self._finish(137)
+            return
+        except FileFault:  # what it wrote to is full or gone, and it did not look
+            self._finish(1)
             return
         except RecursionError:
             self._finish(139)

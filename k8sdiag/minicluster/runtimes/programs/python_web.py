@@ -16,6 +16,7 @@ from k8sdiag.minicluster.runtimes.programs.python_values import (
     Klass,
     Native,
     Raised,
+    Unsupported,
     Value,
     Work,
     error,
@@ -177,6 +178,9 @@ def _run(interpreter: Interpreter, method: Value, one: Instance, request: Reques
             delay += seconds
         return None
     except StopIteration:
+        return delay
+    except Unsupported:
+        one.attributes["$status"] = one.attributes["$status"] or 200
         return delay
     except Raised as raised:
         one.attributes["$status"] = 0

@@ -219,7 +219,11 @@ class Shell(State):
             extra[name] = yield from text_of(self, word)
         if self.trace:
             self.stderr.write(f"+ {' '.join(words)}\n".encode(errors="replace"))
-        return (yield from self.command(words, target, extra))
+        try:
+            return (yield from self.command(words, target, extra))
+        except FileFault as fault:
+            self.stderr.write(f"{words[0]}: write error: {fault}\n".encode(errors="replace"))
+            return 1
 
     def command(self, words: list[str], target: Target, extra: Mapping[str, str]) -> Steps:
         if words[0] in self.functions:
