@@ -53,10 +53,10 @@ from k8sdiag.minicluster.runtimes.sim_state import (
     Trouble,
     base_of,
     environment,
+    hold,
     no_network,
     now_of,
     unmakable,
-    user_of,
     with_own_files,
 )
 from k8sdiag.minicluster.runtimes.talking import converse
@@ -293,11 +293,7 @@ class SimRuntime:
         spec, image = one.spec, one.image
         base = partial(with_own_files, base_of(image), one.pod.host)
         files = Files(spec.mounts, partial(self._store, one.pod.uid), base, self._now)
-        files.user = user_of(spec, image)
-        files.group = "fsGroup" in spec.security
-        files.sealed = spec.security.get("readOnlyRootFilesystem") is True
-        files.home = image.writable if files.user and str(files.user) == image.user.partition(":")[0] else ()
-
+        hold(files, spec, image)
         return Machine(self._world, spec, image, files, one.pod.host, partial(self._ended, one))
 
     def _store(self, uid: str, volume: Volume) -> Store:

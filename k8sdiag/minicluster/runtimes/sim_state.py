@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from k8sdiag.minicluster.runtimes import commands, starting
@@ -10,7 +11,7 @@ from k8sdiag.minicluster.runtimes.acting import behaviour_of
 from k8sdiag.minicluster.runtimes.base import CREATED, ContainerSpec
 from k8sdiag.minicluster.runtimes.behaviours import REGISTRY, BadBehaviour
 from k8sdiag.minicluster.runtimes.images import BadTable, Image, read_overrides
-from k8sdiag.minicluster.runtimes.machine.files import Entry
+from k8sdiag.minicluster.runtimes.machine.files import Entry, FileFault, Files
 from k8sdiag.minicluster.runtimes.machine.machine import PATH, Machine
 from k8sdiag.minicluster.runtimes.machine.network import Host
 from k8sdiag.minicluster.runtimes.machine.threads import Timers
@@ -147,3 +148,14 @@ def environment(spec: ContainerSpec, image: Image, host: str) -> Mapping[str, st
 def no_network(sandbox: str) -> str:
     """How containerd's errors of a network plugin begin."""
     return f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": '
+
+
+def hold(files: Files, spec: ContainerSpec, image: Image) -> None:
+    """Make the working folder, as runc does whoever the user is, and keep the container to what it may do."""
+    if spec.working_dir:
+        with suppress(FileFault):
+            files.make_folder(spec.working_dir, parents_too=True)
+    files.user = user_of(spec, image)
+    files.group = "fsGroup" in spec.security
+    files.sealed = spec.security.get("readOnlyRootFilesystem") is True
+    files.home = image.writable if files.user and str(files.user) == image.user.partition(":")[0] else ()

@@ -49,6 +49,14 @@ def test_a_script_from_a_config_map_needs_to_be_executable_and_to_say_who_reads_
     assert (made.lines, made.end) == (["exec /x: exec format error"], (255, "Error"))
 
 
+def test_a_working_folder_is_made() -> None:
+    rig = Rig().run("sh", "-c", "pwd; echo x > here && ls", working_dir="/srv/app", seconds=1)
+    assert rig.lines == ["/srv/app", "here"]
+    wrong = Rig().run("true", working_dir="/etc/passwd")
+    assert wrong.failure is not None
+    assert wrong.failure.message.endswith("mkdir /etc/passwd: not a directory: unknown")
+
+
 def test_too_little_memory_to_start() -> None:
     rig = Rig().run("sleep", "1", limits=Limits(memory=100))
     assert rig.failure is not None
