@@ -7,13 +7,14 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.admission import Attributes
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.bodies import read_body
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 
 
 def create(backend: Backend, request: Request, answers: Answers) -> Answer:
     """For `pods/NAME/binding` and for `bindings`, whose name is in the body."""
     pods = backend.registry.named("pods")
-    body = request.body
+    body = read_body("io.k8s.api.core.v1.Binding", request.body or {})
     meta = body.get("metadata") or {}
     name = request.name or meta.get("name", "")
     if meta.get("name") and meta["name"] != name:

@@ -4,14 +4,15 @@ validation.go ValidateDeleteOptions)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.errors import Cause
+from k8sdiag.minicluster.apiserver.fieldvalidation import DecodeError, decode
 from k8sdiag.minicluster.apiserver.incoming import dry_run_causes
 from k8sdiag.minicluster.apiserver.listing import is_true
 from k8sdiag.minicluster.apiserver.request import Request
+from k8sdiag.minicluster.apiserver.schema import builtin
 
 _POLICIES = ("Foreground", "Background", "Orphan")
 
@@ -36,8 +37,11 @@ def read_options(request: Request) -> DeleteOptions:
     kind = body.get("kind")
     if kind and kind != "DeleteOptions":
         raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
+    try:
+        decode(builtin("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"), body)
+    except DecodeError as error:
+        raise errors.bad_request(str(error)) from None
     grace, policy, orphan = body.get("gracePeriodSeconds"), body.get("propagationPolicy"), body.get("orphanDependents")
-    _check_types(grace, policy, orphan)
     causes: list[Cause] = []
     if orphan is not None and policy is not None:
         why = "orphanDependents and deletionPropagation cannot be both set"
@@ -58,18 +62,6 @@ def read_options(request: Request) -> DeleteOptions:
         orphan,
         bool(dry_run),
     )
-
-
-def _check_types(grace: Any, policy: Any, orphan: Any) -> None:
-    for name, value, wanted, go in (
-        ("gracePeriodSeconds", grace, int, "int64"),
-        ("propagationPolicy", policy, str, "v1.DeletionPropagation"),
-        ("orphanDependents", orphan, bool, "bool"),
-    ):
-        if value is not None and (not isinstance(value, wanted) or (wanted is int and isinstance(value, bool))):
-            raise errors.bad_request(
-                f"json: cannot unmarshal value into Go struct field DeleteOptions.{name} of type {go}"
-            )
 
 
 def _of_query(request: Request) -> Json:

@@ -7,6 +7,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import deleting, errors
 from k8sdiag.minicluster.apiserver.admission import Attributes
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.bodies import read_body
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.selectors import matches_selector
 
@@ -18,7 +19,7 @@ _SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction s
 
 def create(backend: Backend, request: Request, answers: Answers) -> Answer:
     """201 with a Status once the pod is deleted, or has begun to end."""
-    body: Json = request.body or {}
+    body = read_body("io.k8s.api.policy.v1.Eviction", request.body or {})
     name = request.name
     if (body.get("metadata") or {}).get("name", name) != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")

@@ -6,6 +6,8 @@ resourceVersion that the patch itself states.
 
 from __future__ import annotations
 
+from types import NoneType
+
 import orjson
 
 from k8sdiag.evidence import Json
@@ -23,7 +25,7 @@ from k8sdiag.minicluster.apiserver.fieldvalidation import (
 )
 from k8sdiag.minicluster.apiserver.incoming import check_depth, check_options, match_namespace, read_manager
 from k8sdiag.minicluster.apiserver.listing import is_true
-from k8sdiag.minicluster.apiserver.patch import APPLY_PATCH, apply_patch, check_content_type, undecodable
+from k8sdiag.minicluster.apiserver.patch import APPLY_PATCH, apply_patch, check_content_type, json_type, undecodable
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 from k8sdiag.minicluster.apiserver.updating import replace, uid_conflict
 
@@ -134,6 +136,9 @@ def _configuration(backend: Backend, request: Request, config: object) -> tuple[
             f"the object provided ({config['apiVersion']}, Kind={config['kind']}) does not match the resource "
             f"({resource.api_version}, Kind={resource.kind})"
         )
+    if not isinstance(config.get("metadata"), (dict, NoneType)):
+        why = f"json: cannot unmarshal {json_type(config['metadata'])} into Go struct field .metadata"
+        raise errors.bad_request(f"error decoding YAML: {why} of type v1.ObjectMeta")
     complaints: list[str] = []
     if request.query.get("fieldValidation"):
         try:

@@ -10,6 +10,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.authentication import Authenticator
 from k8sdiag.minicluster.apiserver.authorization import Asked, Authorizer
+from k8sdiag.minicluster.apiserver.bodies import read_body
 from k8sdiag.minicluster.apiserver.request import Answer, Request, User
 from k8sdiag.minicluster.apiserver.tokens import AUDIENCES, TokenError
 
@@ -40,10 +41,8 @@ class Reviews:
         """201 with the question and its answer. Raises ApiError for what is no question."""
         if request.verb != "create":
             raise errors.no_such_method()
-        body = request.body if request.body is not None else {}
         resource = request.resource
-        if not isinstance(body, dict) or not isinstance(body.get("spec", {}), (dict, type(None))):
-            raise errors.bad_request(f"the object provided is unrecognized (must be of type {resource.kind})")
+        body = read_body(resource.definition, request.body if request.body is not None else {})
         status = self._kinds[resource.qualified](request, body.get("spec") or {})
         meta: Json = {"creationTimestamp": None, **(body.get("metadata") or {})}
         answered: Json = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
@@ -62,7 +61,7 @@ class Reviews:
         if not spec.get("user") and not spec.get("groups"):
             cause = errors.required("spec.user", "at least one of user or group must be specified")
             raise errors.invalid(request.resource, "", [cause])
-        extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+        extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
         groups = tuple(map(str, spec.get("groups") or ()))
         user = User(str(spec.get("user") or ""), groups, str(spec.get("uid") or ""), extra)
         return self._decide(request, user, spec)

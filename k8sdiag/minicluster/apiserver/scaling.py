@@ -9,6 +9,7 @@ from typing import Any
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors, updating
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.bodies import read_body
 from k8sdiag.minicluster.apiserver.conversion import convert
 from k8sdiag.minicluster.apiserver.patch import MERGE_PATCH, apply_patch
 from k8sdiag.minicluster.apiserver.request import Answer, Request
@@ -107,6 +108,7 @@ def selector_text(selector: Json | None) -> str:
 
 def _rescale(backend: Backend, request: Request, answers: Answers, old: Json, scale: Json) -> Answer:
     resource, name = request.resource, request.name
+    scale = read_body(DEFINITION, scale)
     meta = scale.get("metadata") or {}
     if meta.get("name", name) != name:
         said = f"the name of the object ({meta.get('name')}) does not match the name on the URL ({name})"
@@ -117,10 +119,6 @@ def _rescale(backend: Backend, request: Request, answers: Answers, old: Json, sc
     if meta.get("resourceVersion") and meta["resourceVersion"] != old["metadata"]["resourceVersion"]:
         raise errors.modified(resource, name)
     wanted = (scale.get("spec") or {}).get("replicas") or 0
-    if not isinstance(wanted, int) or isinstance(wanted, bool):
-        kind = "string" if isinstance(wanted, str) else type(wanted).__name__
-        why = f"json: cannot unmarshal {kind} into Go struct field ScaleSpec.spec.replicas of type int32"
-        raise errors.bad_request(f'Scale in version "v1" cannot be handled as a Scale: {why}')
     if wanted < 0:
         cause = errors.invalid_value("spec.replicas", wanted, "must be greater than or equal to 0")
         raise errors.invalid_kind("autoscaling", "Scale", name, [cause])

@@ -100,13 +100,21 @@ def _fill(node: Type, stated: Json, name: str) -> None:
         node.fields[key] = compile_node(value)
     node.atomic = stated.get("x-kubernetes-map-type") == "atomic"
     node.required = tuple(stated.get("required", ()))
-    node.always = {key: least for key, least in ALWAYS.get(name, {}).items() if key in node.fields}
+    written = {**_always_in_conditions(node, name), **ALWAYS.get(name, {})}
+    node.always = {key: least for key, least in written.items() if key in node.fields}
     kept = POINTERS.get(name, frozenset())
     node.omitted = frozenset(
         key
         for key, child in node.fields.items()
         if key not in node.required and key not in kept and _droppable(name, key, child)
     )
+
+
+def _always_in_conditions(node: Type, name: str) -> Json:
+    """Go writes a condition's type and status were they empty, and everybody who looks for one relies on it."""
+    if not name.endswith("Condition"):
+        return {}
+    return {key: "" for key in node.required if node.fields[key].kind == "string"}
 
 
 def _droppable(name: str, key: str, child: Type) -> bool:

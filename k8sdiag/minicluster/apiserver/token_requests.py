@@ -11,6 +11,7 @@ from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver import errors
 from k8sdiag.minicluster.apiserver.admission import Attributes
 from k8sdiag.minicluster.apiserver.backend import Answers, Backend
+from k8sdiag.minicluster.apiserver.bodies import read_body
 from k8sdiag.minicluster.apiserver.request import Answer, Request
 
 DEFAULT_SECONDS = 3600
@@ -37,7 +38,7 @@ def create(issue: Issuer | None, backend: Backend, request: Request, answers: An
     account = backend.stored(request.resource, request.namespace, request.name)
     if issue is None:
         raise errors.internal("no signer of service account tokens")
-    body: Json = request.body or {}
+    body = read_body("io.k8s.api.authentication.v1.TokenRequest", request.body or {})
     spec: Json = {**(body.get("spec") or {})}
     if (body.get("metadata") or {}).get("name", request.name) != request.name:
         raise errors.bad_request("name in URL does not match name in TokenRequest object")

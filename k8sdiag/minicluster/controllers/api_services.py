@@ -90,7 +90,7 @@ class _Services:
             self._client.delete(_KIND, "", name)
             return
         status = found.get("status") or {}
-        old: Json = next((each for each in status.get("conditions") or () if each["type"] == "Available"), {})
+        old: Json = next((each for each in status.get("conditions") or () if each.get("type") == "Available"), {})
         made = self._available(found)
         made["lastTransitionTime"] = format_time(self._clock.now())
         if old.get("status") == made["status"]:

@@ -63,7 +63,7 @@ class _CronJobs:
 
     def _follow(self, cron_job: Json, jobs: list[Json], status: Json) -> Json:
         """Take jobs that ended or went missing off the list of active ones."""
-        listed = {entry["uid"]: entry for entry in status.get("active") or ()}
+        listed = {entry.get("uid", ""): entry for entry in status.get("active") or ()}
         for job in jobs:
             uid, name, end = job["metadata"]["uid"], job["metadata"]["name"], ending(job)
             if uid not in listed and not end:
@@ -78,7 +78,7 @@ class _CronJobs:
                 status["lastSuccessfulTime"] = max(status.get("lastSuccessfulTime", ""), done)
         there = {job["metadata"]["uid"] for job in jobs}
         for uid in [uid for uid in listed if uid not in there]:
-            message = f"Active job went missing: {listed.pop(uid)['name']}"
+            message = f"Active job went missing: {listed.pop(uid).get('name', '')}"
             self._events.event(cron_job, "Normal", "MissingJob", message)
         status["active"] = list(listed.values())
         order = ("active", "lastScheduleTime", "lastSuccessfulTime")

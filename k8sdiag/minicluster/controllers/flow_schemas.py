@@ -40,7 +40,7 @@ class _Schemas:
         text = f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" '
         status = schema.get("status") or {}
         held = status.get("conditions") or []
-        old: Json = next((each for each in held if each["type"] == "Dangling"), {})
+        old: Json = next((each for each in held if each.get("type") == "Dangling"), {})
         word = "True" if missing else "False"
         since = old["lastTransitionTime"] if old.get("status") == word else format_time(self._clock.now())
         made = {
@@ -51,5 +51,5 @@ class _Schemas:
             "message": text + ("but there is no such object" if missing else "and it exists"),
         }
         if made != old:
-            rest = [each for each in held if each["type"] != "Dangling"]
+            rest = [each for each in held if each.get("type") != "Dangling"]
             self._client.update(_SCHEMAS, {**schema, "status": {**status, "conditions": [*rest, made]}}, "status")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
@@ -50,7 +51,7 @@ def history_of(client: Client, owner: Json, api_version: str, kind: str) -> Hist
     known.sort(key=lambda entry: (entry["revision"], entry["metadata"].get("creationTimestamp", "")))
     collisions = int((owner.get("status") or {}).get("collisionCount") or 0)
     data, last = _data(owner), max((entry["revision"] for entry in known), default=0)
-    same = [entry for entry in known if _plain(entry["data"]) == _plain(data)]
+    same = [entry for entry in known if _plain(entry.get("data")) == _plain(data)]
     if not same:
         made, collisions = _make(
             client, _revision(owner, reference_to(owner, api_version, kind), data), last, collisions
@@ -74,9 +75,13 @@ def _data(owner: Json) -> Json:
     return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
 
 
-def _plain(data: Json) -> Json:
-    template = data["spec"]["template"]
-    meta = {name: value for name, value in (template.get("metadata") or {}).items() if value}
+def _plain(data: Any) -> Any:
+    """What makes two revisions the same. Anybody may write one, with data that is no template at all."""
+    try:
+        template = data["spec"]["template"]
+        meta = {name: value for name, value in (template.get("metadata") or {}).items() if value}
+    except (KeyError, TypeError, AttributeError):
+        return data
     return {**template, "metadata": meta}
 
 
@@ -101,7 +106,7 @@ def _make(client: Client, body: Json, last: int, collisions: int) -> tuple[Json,
             if error.reason != "AlreadyExists":
                 raise
             there = client.get("controllerrevisions", meta["namespace"], meta["name"])
-            if _plain(there["data"]) == _plain(body["data"]) and _owned(there, owner["uid"]):
+            if _plain(there.get("data")) == _plain(body["data"]) and _owned(there, owner["uid"]):
                 return there, collisions
             collisions += 1
             continue

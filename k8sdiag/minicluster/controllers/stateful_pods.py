@@ -52,7 +52,8 @@ def make_pod(stateful_set: Json, template: Json, revision: str, ordinal: int) ->
 
 
 def claim_name(stateful_set: Json, template: Json, ordinal: int) -> str:
-    return f"{template['metadata']['name']}-{stateful_set['metadata']['name']}-{ordinal}"
+    """What a template without a name leads to, the server refuses as the name of a claim."""
+    return f"{template['metadata'].get('name', '')}-{stateful_set['metadata']['name']}-{ordinal}"
 
 
 def _with_claims(stateful_set: Json, spec: Json, ordinal: int) -> Json:
@@ -60,7 +61,7 @@ def _with_claims(stateful_set: Json, spec: Json, ordinal: int) -> Json:
     templates = stateful_set["spec"].get("volumeClaimTemplates") or ()
     own = [
         {
-            "name": template["metadata"]["name"],
+            "name": template["metadata"].get("name", ""),
             "persistentVolumeClaim": {"claimName": claim_name(stateful_set, template, ordinal)},
         }
         for template in templates
@@ -90,7 +91,7 @@ def claims_of(stateful_set: Json, ordinal: int) -> list[Json]:
                     else {}
                 ),
             },
-            "spec": template["spec"],
+            "spec": template.get("spec") or {},
         }
         for template in stateful_set["spec"].get("volumeClaimTemplates") or ()
     ]

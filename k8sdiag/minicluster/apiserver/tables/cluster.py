@@ -63,7 +63,7 @@ def _role_binding(obj: Json, now: float) -> list[Any]:
 
     def named(kind: str) -> str:
         return ", ".join(
-            f"{item['namespace']}/{item['name']}" if kind == "ServiceAccount" else item["name"]
+            f"{item.get('namespace') or ''}/{item['name']}" if kind == "ServiceAccount" else item["name"]
             for item in subjects
             if item.get("kind") == kind
         )

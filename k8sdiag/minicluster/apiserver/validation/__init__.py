@@ -15,11 +15,13 @@ from k8sdiag.minicluster.apiserver.validation import (
     cluster,
     configuration,
     endpoints,
+    flow_control,
     metadata,
     networking,
     pods,
     policy,
     rbac,
+    service_ranges,
     services,
     storage,
     webhooks,
@@ -30,7 +32,7 @@ from k8sdiag.minicluster.kinds import Resource
 
 _GROUPS = (
     pods, workloads, batch, services, endpoints, configuration, claims, storage, policy, networking, rbac, cluster,
-    webhooks, aggregation,
+    webhooks, aggregation, flow_control, service_ranges,
 )  # fmt: skip
 _RULES: dict[str, Rules] = {kind: rules for group in _GROUPS for kind, rules in group.RULES.items()}
 _METADATA_ONLY = Rules()
