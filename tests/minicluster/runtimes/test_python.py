@@ -131,6 +131,15 @@ def test_the_module_http_server_serves_files() -> None:
     assert rig.end == (137, "Error")
 
 
+def test_coroutines_sleep() -> None:
+    program = "import asyncio\nasync def main():\n  await asyncio.sleep(3)\n  return 4\nimport sys; sys.exit(asyncio.run(main()))"
+    rig = Rig().python(program, seconds=2)
+    assert rig.state.state == "running"
+    rig.loop.run_for(2)
+    assert rig.end == (4, "Error")
+    assert Rig().python("import ctypes; ctypes.string_at(0)").end == (139, "Error")
+
+
 def test_a_handler_of_signals_is_called() -> None:
     program = (
         "import signal,sys,time\nsignal.signal(signal.SIGTERM, lambda s, f: sys.exit(5))\nwhile True: time.sleep(1)"

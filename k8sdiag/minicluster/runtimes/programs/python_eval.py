@@ -181,6 +181,8 @@ class Interpreter(Expressions):
             defaults.append((yield from self.value(default, scope)))  # noqa: PERF401 (it waits)
         scope.put(node.name, Function(node.name, node, scope, defaults))
 
+    do_AsyncFunctionDef = do_FunctionDef  # noqa: N815 (what is called runs at once, and is awaited when it is over)
+
     def do_ClassDef(self, node: ast.ClassDef, scope: Scope) -> Work:  # noqa: N802
         bases = []
         for base in node.bases:

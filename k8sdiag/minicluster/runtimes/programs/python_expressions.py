@@ -199,6 +199,9 @@ class Expressions(Plain):
                 raised.inside = '  File "<frozen os>", line 679, in __getitem__\n'
             raise
 
+    def see_Await(self, node: ast.Await, scope: Scope) -> Work:  # noqa: N802
+        return (yield from self.value(node.value, scope))
+
     def see_Slice(self, node: ast.Slice, scope: Scope) -> Work:  # noqa: N802
         parts = []
         for part in (node.lower, node.upper, node.step):

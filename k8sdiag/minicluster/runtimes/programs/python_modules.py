@@ -324,6 +324,22 @@ def _subprocess(interpreter: Interpreter) -> Mapping[str, Value]:
     return {"run": Native(run), "call": Native(run), "check_call": Native(run), "DEVNULL": -3, "PIPE": -1}
 
 
+def _asyncio(interpreter: Interpreter) -> Mapping[str, Value]:
+    def first(arguments: list[Value], _: dict[str, Value]) -> Value:
+        return arguments[0] if arguments else None
+
+    gather = Native(lambda given, _: list(given))
+    return {"run": Native(first), "sleep": _time(interpreter)["sleep"], "gather": gather, "create_task": Native(first)}
+
+
+def _ctypes(interpreter: Interpreter) -> Mapping[str, Value]:
+    def crash(_: list[Value], __: dict[str, Value]) -> Work:
+        interpreter.machine.end(139)
+        yield None
+
+    return {"string_at": Native(crash), "memset": Native(crash), "memmove": Native(crash)}
+
+
 def told(value: BaseException) -> str:
     """The last line of a traceback."""
     kind = type(value)
@@ -339,6 +355,7 @@ def told(value: BaseException) -> str:
 
 
 _MODULES: Mapping[str, Callable[[Interpreter], Mapping[str, Value]]] = {
+    "asyncio": _asyncio, "ctypes": _ctypes,
     "sys": _sys, "time": _time, "os": _os, "signal": _signal, "threading": _threading, "json": _json, "math": _math,
     "random": _random, "logging": _logging, "subprocess": _subprocess, "http.server": http_server,
     "socketserver": http_server, "socket": socket_module, "urllib.request": urllib_request, "urllib.error": urllib_request,
