@@ -93,7 +93,7 @@ def inject(
     from k8sdiag.minicluster.faults.verbs import RefusedError
 
     wanted = _find(fault)
-    why = injection.obstacles(wanted)
+    why = injection.obstacles(wanted, simulated=not (context or kubeconfig))
     if why:
         raise CouldNotLook(f"{fault} cannot be injected: {'; '.join(why)}; `k8sdiag lab run {fault}` can cause it")
     door, elsewhere = _door(context, kubeconfig)

@@ -105,6 +105,8 @@ def test_what_is_written_wrongly_is_refused_with_its_line(text: bytes, complaint
 
 def test_what_cannot_be_injected_says_why() -> None:
     assert obstacles(library()["untolerated-taint"]) == []
+    assert obstacles(library()["log-nil-pointer"]) == []
+    assert obstacles(library()["log-nil-pointer"], simulated=False)
     assert obstacles(library()["scheduler-not-acting"]) == ["it needs a cluster without scheduler"]
     assert list(plan(library()["untolerated-taint"], "trial"))
 

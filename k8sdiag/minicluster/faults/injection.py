@@ -16,12 +16,14 @@ from k8sdiag.minicluster.faults.written import Fault, Step
 _PATIENCE = 50  # tenths of a second that a namespace's service account may take
 
 
-def obstacles(fault: Fault) -> list[str]:
-    """Why a fault can be caused only in a cluster of its own; empty where it can be injected."""
+def obstacles(fault: Fault, simulated: bool = True) -> list[str]:
+    """Why a fault cannot be injected; empty where it can. `simulated` is whether the containers there are."""
     found = [f"it needs a cluster without {part}" for part in fault.without]
     found += [f"{step.verb} works on simulated nodes" for step in _steps(fault) if not VERBS[step.verb].through_api]
     if fault.nodes == 0:
         found.append("it needs a cluster without nodes")
+    if not simulated and (fault.behaviours or fault.images is not None):
+        found.append("what its containers and registries do is simulated")
     return found
 
 
