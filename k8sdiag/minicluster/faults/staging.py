@@ -54,7 +54,7 @@ def stage(fault: Fault, seed: int = 1) -> Staged:
             cluster.run_for(step.after)
         _do(world, step)
     cluster.run_for(1.0)
-    staged = Staged(fault, cluster, Tape(cluster))
+    staged = Staged(fault, cluster, Tape(cluster, fault.namespace))
     _begin(world, staged)
     _follow(world, staged)
     staged.tape.end()

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 UNTOLD = frozenset(("leases.coordination.k8s.io",))  # every ten seconds one of each node
 LOG_LINES = 5000
+_OWN = ("default", "kubernetes")  # the API server's Service, and what is behind it, are no part of anybody's incident
 
 
 class Tape:
     """Runs from its making on."""
 
-    def __init__(self, cluster: MiniCluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: MiniCluster, namespace: str = "") -> None:
+        self._cluster, self._namespace = cluster, namespace
         self.changes: list[tuple[str, str, Json]] = []
         self._known: set[str] = set()
         for key in sorted({*cluster.storage.stored(), *(one.storage for one in cluster.registry.all())}):
@@ -34,11 +35,18 @@ class Tape:
     def _follow(self, key: str) -> None:
         self._known.add(key)
         now = format_micro_time(self._cluster.clock.now())
-        self.changes += ((now, "ADDED", obj) for obj in self._cluster.storage.list(key))
+        self.changes += ((now, "ADDED", obj) for obj in self._cluster.storage.list(key) if self._tells(obj))
         self._cluster.storage.subscribe(key, self._on_change)
 
     def _on_change(self, kind: str, obj: Json, old: Json | None) -> None:  # noqa: ARG002
-        self.changes.append((format_micro_time(self._cluster.clock.now()), kind, obj))
+        if self._tells(obj):
+            self.changes.append((format_micro_time(self._cluster.clock.now()), kind, obj))
+
+    def _tells(self, obj: Json) -> bool:
+        meta = obj["metadata"]
+        labels = meta.get("labels") or {}
+        name = labels.get("kubernetes.io/service-name", meta["name"])
+        return (meta.get("namespace"), name) != _OWN or self._namespace == _OWN[0]
 
     def end(self) -> None:
         """Take in what is of kinds that did not exist in the beginning (custom resources)."""
