@@ -65,10 +65,10 @@ def test_pods_run_say_and_do_what_they_are_told(api: Any) -> None:
     pod.create()
     pod.wait("condition=Ready", timeout=10)
     assert pod.ready()
-    assert list(pod.logs()) == ["c: started"]
+    assert any("Configuration complete; ready for start up" in line for line in pod.logs())
     assert pod.exec(["echo", "hello"]).stdout == b"hello\n"
     with pod.portforward(80, local_port="auto") as port:
-        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=10).text == "k2\n"
+        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=10).text.startswith("<!DOCTYPE html>")
     pod.delete()
     pod.wait("delete", timeout=10)
 
@@ -109,7 +109,8 @@ def test_the_other_form_watches_and_streams(lab: Lab) -> None:
         await asyncio.wait_for(watching, 10)
         pod = await async_objects.Pod.get("rich", namespace=SPACE, api=api)
         assert (await pod.exec(["echo", "there"], container="main")).stdout == b"there\n"
-        assert [line async for line in pod.logs(container="main")] == ["main: started"]
+        probed = [line async for line in pod.logs(container="main") if '"GET / HTTP/1.1" 200' in line]
+        assert probed
         names = [one.name async for one in api.get("pods")]
         assert "rich" in names
         return seen
