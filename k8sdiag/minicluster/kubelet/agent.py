@@ -12,6 +12,7 @@ from k8sdiag.clock import format_time
 from k8sdiag.evidence import Json
 from k8sdiag.minicluster.apiserver.errors import ApiError, bad_request
 from k8sdiag.minicluster.kubelet.containers import Record
+from k8sdiag.minicluster.kubelet.log_query import log_page
 from k8sdiag.minicluster.nodes.agent import Closed, Command, ContainerUsage, Input, LogOptions, NodeUsage, Output, Page
 from k8sdiag.minicluster.runtimes.base import Attach, Connect, ContainerState, Exec, Logs
 from k8sdiag.quantity import parse_quantity
@@ -53,8 +54,10 @@ class KubeletAgent:
             return Closed()
         return self._kubelet.runtime.converse(Connect(worker.sandbox.id, port), _Forwarded(output, port, uid))
 
-    def page(self, path: str, query: Mapping[str, str]) -> Page:  # noqa: ARG002
+    def page(self, path: str, query: Mapping[str, str]) -> Page:
         where = path.strip("/")
+        if where == "logs":
+            return log_page(self._kubelet.journal, query)
         if where == "healthz":
             return Page(200, b"ok")
         if where == "pods":

@@ -161,6 +161,7 @@ class Fleet:
                 return
             raise
         worker.status = stored["status"]
+        worker.kubelet.diary.observed(worker)
 
     # ---- probes, and what is waited for
 

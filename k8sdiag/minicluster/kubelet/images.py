@@ -12,6 +12,7 @@ import orjson
 
 from k8sdiag.clock import Clock
 from k8sdiag.evidence import Json
+from k8sdiag.minicluster.kubelet.diary import Diary
 from k8sdiag.minicluster.kubelet.image_names import error_of, split_domain
 from k8sdiag.minicluster.kubelet.references import SECRET, References, content
 from k8sdiag.minicluster.kubelet.restart import BackOff, duration
@@ -48,8 +49,8 @@ _Pull = tuple[str, Sequence[Json], Callable[[Any], None]]
 class Images:
     """What a node has and fetches."""
 
-    def __init__(self, runtime: Runtime, clock: Clock) -> None:
-        self._runtime, self._clock = runtime, clock
+    def __init__(self, runtime: Runtime, clock: Clock, diary: Diary) -> None:
+        self._runtime, self._clock, self._diary = runtime, clock, diary
         self._back_off = BackOff()
         self._errors: dict[tuple[str, str], str] = {}
         self._waiting: deque[_Pull] = deque()
@@ -87,10 +88,12 @@ class Images:
         now = self._clock.now()
         if isinstance(answer, Failure):
             owner.say("Warning", "Failed", f'Failed to pull image "{name}": {answer.message}', path)
+            self._diary.pull_failed(name, answer.message)
             self._back_off.next(key, now, now)
             reason, text = _judged(name, answer)
             self._errors[key] = f"{reason}: {text}"
             return NoImage(reason, text)
+        self._diary.runtime.pulled(name, answer.id)
         took, waited = duration(_milli(now - begun)), duration(_milli(now - asked))
         text = f'Successfully pulled image "{name}" in {took} ({waited} including waiting).'
         owner.say("Normal", "Pulled", f"{text} Image size: {answer.size} bytes.", path)
@@ -107,6 +110,7 @@ class Images:
             return
         name, credentials, resume = self._waiting.popleft()
         self._pulling, begun = True, self._clock.now()
+        self._diary.runtime.pulling(name)
 
         def done(answer: ImageInfo | Failure) -> None:
             self._pulling = False

@@ -13,8 +13,10 @@ from k8sdiag.minicluster.events import Recorder
 from k8sdiag.minicluster.kubelet import admission
 from k8sdiag.minicluster.kubelet.actions import Kill
 from k8sdiag.minicluster.kubelet.containers import Record
+from k8sdiag.minicluster.kubelet.diary import Diary
 from k8sdiag.minicluster.kubelet.environment import environment, service_variables
 from k8sdiag.minicluster.kubelet.images import Images
+from k8sdiag.minicluster.kubelet.journal import Journal
 from k8sdiag.minicluster.kubelet.pod_worker import FINISHED, SYNC, TERMINATING, PodWorker, grid_after, grid_from
 from k8sdiag.minicluster.kubelet.recovery import runs_from
 from k8sdiag.minicluster.kubelet.resize import Resizes
@@ -40,7 +42,9 @@ class Kubelet:
         self.random: Random = fleet.random
         self.references = fleet.references
         self.recorder = Recorder(self.client, self.clock, "kubelet", name)
-        self.images = Images(runtime, self.clock)
+        self.journal = Journal(name, self.clock)
+        self.diary = Diary(self.journal, name, self.clock.now())
+        self.images = Images(runtime, self.clock, self.diary)
         self.volumes = Volumes(self.client, name, set())
         self.crashes = BackOff()
         self.workers: dict[str, PodWorker] = {}
@@ -65,6 +69,7 @@ class Kubelet:
         worker = self.workers.get(uid)
         if kind == "DELETED":
             if worker is not None:
+                self.diary.pod(worker, "REMOVE")
                 worker.gone = True
                 worker.end()
             return
@@ -77,6 +82,7 @@ class Kubelet:
         if meta.get("deletionTimestamp") and (
             not before.get("deletionTimestamp") or grace != before.get("deletionGracePeriodSeconds")
         ):
+            self.diary.pod(worker, "DELETE")
             worker.end(None if grace is None else float(grace))
         elif meta.get("generation") != before.get("generation") or (
             pod["spec"].get("readinessGates") and old is not None and _foreign(pod) != _foreign(old)
@@ -92,6 +98,7 @@ class Kubelet:
         worker = self.workers[uid] = self.fleet.workers[uid] = PodWorker(
             self, pod, self.fleet.many_start() and not known
         )
+        self.diary.pod(worker, "ADD")
         if over:
             worker.stage, worker.over = FINISHED, True
         else:

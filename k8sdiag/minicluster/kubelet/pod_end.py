@@ -49,6 +49,7 @@ def _kill(worker: PodWorker, kill: Kill, grace: float) -> Steps:
         if wrong is not None:
             worker.say("Warning", "FailedPreStopHook", "PreStopHook failed", path)
         grace -= kubelet.clock.now() - begun
+    kubelet.diary.killing(worker, run, kill.message, max(_LEAST, grace))
     kubelet.runtime.stop(run.id, max(_LEAST, grace))
     yield Wait(worker.await_exit(run.id))
     run.state = kubelet.runtime.inspect(run.id) or run.state
@@ -86,17 +87,22 @@ def end(worker: PodWorker) -> Steps:
     if worker.sandbox is not None:
         yield Pause(_NETWORK)
         kubelet.runtime.stop(worker.sandbox.id, 0.0)
+        kubelet.diary.containerd(worker).closed(worker.sandbox.id, [runs[-1].id for runs in worker.runs.values()])
     if worker.probes is not None:
         worker.probes.stop()
     worker.refresh()
     worker.over = True
     worker.make_status()
+    if worker.evicted is not None:
+        kubelet.diary.evicted(worker)
     return "terminated"
 
 
 def finish(worker: PodWorker) -> Steps:
     """Let go of its volumes, write the last word, and delete the object where that was asked for."""
     yield Pause(_UNMOUNT if worker.pod["spec"].get("volumes") else 0.0)
+    worker.kubelet.diary.unmounted(worker)
+    worker.kubelet.diary.needs_sandbox(worker)
     worker.put(terminated(worker.status))
     yield from leave(worker)
 

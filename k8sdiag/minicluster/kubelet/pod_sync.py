@@ -22,6 +22,7 @@ from k8sdiag.minicluster.kubelet.volumes import (
     Attempt,
     ClaimError,
     MountError,
+    unmounted,
     unprocessed,
 )
 from k8sdiag.minicluster.runtimes.base import Failure, Volume
@@ -48,6 +49,7 @@ def sync(worker: PodWorker) -> Steps:
     if facts.network_not_ready and not pod["spec"].get("hostNetwork"):
         why = f"network is not ready: container runtime network not ready: {facts.network_not_ready}"
         worker.say("Warning", "NetworkNotReady", why)
+        kubelet.diary.sync_failed(worker, why)
         return NO_NETWORK
     if trouble:
         return FAILED
@@ -69,6 +71,9 @@ def sync(worker: PodWorker) -> Steps:
 
 def _run(worker: PodWorker, credentials: list[Json]) -> Steps:
     """Kill what has to go, and start what is missing."""
+    diary = worker.kubelet.diary
+    diary.needs_sandbox(worker)
+    diary.dead_containers(worker)
     actions = actions_for(worker.pod, worker.seen())
     if actions.kill_pod:
         if worker.attempt and actions.make_sandbox:
@@ -80,22 +85,28 @@ def _run(worker: PodWorker, credentials: list[Json]) -> Steps:
         yield from kill_container(worker, kill)
     if actions.make_sandbox and not (yield from _open(worker)):
         return FAILED
-    failed = False
+    failed: list[str] = []
     for group, container in actions.start:
         if not (yield from _start(worker, group, container, credentials)):
+            failed.append(str(container["name"]))
             if group == INIT and not is_sidecar(container):
-                return FAILED
-            failed = True
+                break
+    if failed:
+        diary.not_started(worker, failed)
     return FAILED if failed else None
 
 
 def _open(worker: PodWorker) -> Steps:
     """Make the sandbox."""
     runtime, pod = worker.kubelet.runtime, worker.pod
+    diary = worker.kubelet.diary
+    diary.containerd(worker).opening(pod, worker.attempt)
     answer = yield Wait(lambda resume: runtime.open_pod(pod, worker.attempt, resume))
     if isinstance(answer, Failure):
+        diary.no_sandbox(worker, answer.message)
         worker.say("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {answer.message}")
         return False
+    diary.containerd(worker).opened(pod, worker.attempt, answer.id)
     worker.sandbox = answer
     worker.attempt += 1
     worker.changed()
@@ -113,12 +124,13 @@ def _mounted(worker: PodWorker) -> Steps:
     begun = clock.now()
     yield Pause(FIRST_TRY, open_ended=True)
     left = list(volumes)
+    worker.kubelet.diary.mounting(worker, left)
     while True:
         left, errors = _try_mounts(worker, left)
         if errors:
-            worker.say(
-                "Warning", "FailedMount", f"Unable to attach or mount volumes: {unprocessed(worker.pod, errors)}"
-            )
+            why = unprocessed(worker.pod, errors)
+            worker.say("Warning", "FailedMount", f"Unable to attach or mount volumes: {why}")
+            worker.kubelet.diary.no_volumes(worker, why)
             return False
         now = clock.now()
         if not left:
@@ -127,6 +139,7 @@ def _mounted(worker: PodWorker) -> Steps:
             worker.mounted = True
             return True
         if now - begun >= PATIENCE:
+            worker.kubelet.diary.no_volumes(worker, unmounted([str(one["name"]) for one in left]))
             return False
         due = min(worker.mounts[one["name"]].next_at for one in left)
         yield Pause(max(0.001, min(due, begun + PATIENCE) - now), open_ended=True)
@@ -149,11 +162,13 @@ def _try_mounts(worker: PodWorker, volumes: list[Json]) -> tuple[list[Json], lis
             attempt = worker.mounts.setdefault(volume["name"], Attempt())
             attempt.failed(now)
             worker.say("Warning", "FailedMount", str(missing))
+            kubelet.diary.mount_failed(worker, volume, str(missing), attempt.wait, attempt.next_at)
             left.append(volume)
         except ClaimError as missing:
             errors.append((str(volume["name"]), str(missing)))
         else:
             worker.mounts.pop(volume["name"], None)
+            kubelet.diary.mounted(worker, volume)
     return left, errors
 
 
@@ -165,29 +180,37 @@ def _start(worker: PodWorker, group: str, container: Json, credentials: list[Jso
     images = worker.kubelet.images
     image = yield from images.ensure(worker, container, path, fitting(str(container.get("image", "")), credentials))
     if isinstance(image, NoImage):
+        if image.reason != "ImagePullBackOff":
+            worker.kubelet.diary.start_failed(worker, group, container, image.reason, image.message)
         return _fail(worker, name, path, image.reason, image.message, f"Error: {image.reason}")
-    run = worker.run_of(name)
+    diary, run = worker.kubelet.diary, worker.run_of(name)
     try:
         parts = _parts(worker, container, 0 if run is None else run.attempt + 1)
         spec = container_spec(worker.pod, container, image, parts)
-    except UnresolvedError as missing:
-        return _fail(worker, name, path, "CreateContainerConfigError", str(missing))
-    except MountError as missing:
+    except (UnresolvedError, MountError) as missing:
+        diary.start_failed(worker, group, container, "CreateContainerConfigError", str(missing))
         return _fail(worker, name, path, "CreateContainerConfigError", str(missing))
     runtime = worker.kubelet.runtime
     sandbox = worker.sandbox.id if worker.sandbox else ""
+    diary.containerd(worker).creating(sandbox, name, spec.attempt)
     made = yield Wait(lambda resume: runtime.create(sandbox, spec, resume))
     if isinstance(made, Failure):
+        diary.not_created(sandbox, name, spec.attempt, made.message)
+        diary.start_failed(worker, group, container, made.reason, plain(made.message))
         return _fail(worker, name, path, made.reason, plain(made.message))
     worker.made_with[name] = container.get("resources") or {}
     run = Record(made, name, spec.attempt, image, sandbox, str(container.get("image", "")), runtime.node.runtime)
     worker.remember(run)
+    diary.containerd(worker).created(run)
     worker.say("Normal", "Created", f"Created container: {name}", path)
     failure = yield Wait(lambda resume: runtime.start(made, resume))
     run.state = runtime.inspect(made) or run.state
     worker.changed()
     if failure is not None:
+        diary.not_run(made, failure.message)
+        diary.start_failed(worker, group, container, failure.reason, plain(failure.message))
         return _fail(worker, name, path, failure.reason, plain(failure.message))
+    diary.containerd(worker).started(made)
     worker.say("Normal", "Started", f"Started container {name}", path)
     return (yield from _post_start(worker, group, container, run))
 

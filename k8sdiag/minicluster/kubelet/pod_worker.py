@@ -40,7 +40,7 @@ class PodWorker:
     __slots__ = (
         "actual", "admitted", "allocated", "attempt", "begun", "evicted", "extra", "gone", "grace", "kubelet",
         "made_with", "mounted", "mounts", "over", "pending", "pod", "probes", "quiet", "reasons", "runs", "sandbox",
-        "stage", "status", "synced_at", "task", "uid", "verdict", "waiting",
+        "stage", "status", "synced_at", "task", "told", "uid", "verdict", "waiting",
     )  # fmt: skip
 
     def __init__(self, kubelet: Kubelet, pod: Json, quiet: bool) -> None:
@@ -66,6 +66,7 @@ class PodWorker:
         self.extra: dict[str, Value] = {}
         self.allocated: dict[str, Json] = {}
         self.actual: dict[str, Json] = {}
+        self.told: dict[str, str] = {}  # what the journal has said of containers
 
     # ---- what is known
 
@@ -133,6 +134,7 @@ class PodWorker:
             self.allocated,
             self.actual,
         )
+        self.kubelet.diary.needs_sandbox(self)
         status, over = status_of(self.pod, self.status, facts, self.kubelet.clock.now())
         if self.begun is None:
             self.begun = parse_time(status["startTime"])
@@ -148,13 +150,20 @@ class PodWorker:
 
     def probe_changed(self, kind: str, run: str, container: str, result: bool | None) -> None:
         """A probe says something new (the syncLoop's probe cases)."""
+        diary = self.kubelet.diary
         if kind == LIVENESS:
             if result is False:
+                diary.probe_changed(self, kind, "unhealthy")
                 self.request()
             return
         shown = "ready" if kind == READINESS else "started"
+        diary.probe_changed(self, kind, shown if result else "not ready" if kind == READINESS else "unhealthy")
         self._show(run, container, shown, result is True)
         self.request()
+
+    def probe_failed(self, container: str, kind: str, output: str, errored: bool) -> None:
+        """A probe's turn has gone wrong, whether or not that counts yet."""
+        self.kubelet.diary.probe_failed(self.pod, container, kind, output, errored)
 
     def _show(self, run: str, container: str, shown: str, value: bool) -> None:
         """Change one field of one container in the status, and the conditions that follow from it."""
@@ -201,6 +210,7 @@ class PodWorker:
     def changed(self) -> None:
         """The runtime says that something is new; the next listing sees it."""
         now = self.kubelet.clock.now()
+        self.kubelet.diary.ended(self)
         for identity, resume in [*self.waiting]:
             state = self.kubelet.runtime.inspect(identity)
             if state is None or state.state == "exited":
@@ -211,11 +221,13 @@ class PodWorker:
     def turn(self) -> float | None:
         """A planned moment has come: do what the pod's stage asks for."""
         if self.task is not None:
+            self.kubelet.diary.listed(self)
             self.pending = True
             return None
         early = self._earliest()
         if early > 0:
             return early
+        self.kubelet.diary.listed(self)
         steps = {
             SYNC: pod_sync.sync,
             TERMINATING: pod_end.end,

@@ -41,6 +41,8 @@ class Probed(Protocol):
 
     def say(self, kind: str, reason: str, message: str, path: str = "") -> None: ...
 
+    def probe_failed(self, container: str, kind: str, output: str, errored: bool) -> None: ...
+
 
 @dataclass(slots=True)
 class _Probe:
@@ -193,6 +195,8 @@ class PodProbes(NoProbes):
     def _tell(self, held: _Probe, outcome: Outcome) -> None:
         word = held.kind.capitalize()
         path = field_path(held.group, held.container["name"])
+        if not outcome.success:
+            self._owner.probe_failed(held.container["name"], word, outcome.text, outcome.success is None)
         if outcome.success is None:
             text = f"{word} probe errored and resulted in unknown state: {outcome.text}"
             self._owner.say("Warning", "Unhealthy", text, path)

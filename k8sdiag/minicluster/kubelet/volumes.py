@@ -155,6 +155,12 @@ def _nfs(pod: Json, name: str, source: Json) -> str:
     )
 
 
+def unmounted(names: Iterable[str]) -> str:
+    """The error of a sync that has waited long enough for its volumes (WaitForAttachAndMount)."""
+    text = f"unmounted volumes=[{' '.join(sorted(names))}], unattached volumes=[], failed to process volumes=[]"
+    return f"{text}: context deadline exceeded"
+
+
 def unprocessed(pod: Json, errors: Iterable[tuple[str, str]]) -> str:
     """The error of a sync that could not find its volumes (WaitForAttachAndMount)."""
     listed = [*errors]

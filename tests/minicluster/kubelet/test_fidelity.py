@@ -47,7 +47,8 @@ MASKS = (
 
 
 def state(status: Json) -> str:
-    kind, what = next(iter(status["state"].items()), ("none", {}))
+    known: Json = status["state"] or {"none": {}}
+    kind, what = next(iter(known.items()))
     return f"{kind}/{what.get('reason', '')}/{what.get('exitCode', '')}"
 
 
