@@ -5,7 +5,7 @@ Specification: systemd.io/JOURNAL_EXPORT_FORMATS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from k8sdiag.evidence import JournalEntry
@@ -36,6 +36,29 @@ def parse_export(stream: IO[bytes], node: str, unit: str) -> Iterator[JournalEnt
         key = name.strip().decode("ascii", "replace")
         if key == "MESSAGE" or key.startswith("_") or key in ("PRIORITY", "SYSLOG_IDENTIFIER"):
             fields[key] = value.rstrip(b"\n").decode("utf-8", "replace")
+
+
+def write_export(stream: IO[bytes], entries: Iterable[JournalEntry]) -> None:
+    """Entries as `journalctl --output=export` writes them."""
+    for number, entry in enumerate(entries):
+        stamp = round(entry.at * 1e6)
+        fields = {
+            "__CURSOR": f"s=k8sdiag;i={number:x}",
+            "__REALTIME_TIMESTAMP": str(stamp),
+            "_HOSTNAME": entry.node,
+            "PRIORITY": str(entry.priority),
+            "_PID": entry.pid,
+            "_SYSTEMD_UNIT": f"{entry.unit}.service",
+            **entry.fields,
+            "MESSAGE": entry.message,
+        }
+        for key, text in fields.items():
+            value = text.encode("utf-8", "replace")
+            if b"\n" in value:
+                stream.write(key.encode() + b"\n" + len(value).to_bytes(8, "little") + value + b"\n")
+            elif value or key == "MESSAGE":
+                stream.write(key.encode() + b"=" + value + b"\n")
+        stream.write(b"\n")
 
 
 def _binary(stream: IO[bytes]) -> bytes:

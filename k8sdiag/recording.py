@@ -17,7 +17,7 @@ import orjson
 from k8sdiag.archive import MAX_BYTES, ArchiveError, ArchiveSource, FolderSource, open_source, read_gzip
 from k8sdiag.clock import format_micro_time, format_time, parse_time
 from k8sdiag.evidence import CLUSTER_SCOPED, Change, ContainerLog, Gap, JournalEntry, Json, Ref, Snapshot
-from k8sdiag.journal_export import parse_export
+from k8sdiag.journal_export import parse_export, write_export
 from k8sdiag.patterns import regex
 
 FORMAT = "k8sdiag-recording/v1"
@@ -244,9 +244,10 @@ def save(
     title: str,
     kinds: Iterable[str] = (),
     logs: Iterable[ContainerLog] = (),
+    journal: Iterable[JournalEntry] = (),
 ) -> None:
     """Write a recording into a new folder: changes (time, ADDED MODIFIED or DELETED, object) in their order, the kinds
-    of which they are all there is, and logs. What Secrets hold stays out. Raises OSError."""
+    of which they are all there is, logs, and the journals of nodes. What Secrets hold stays out. Raises OSError."""
     import yaml
 
     path.mkdir(parents=True)
@@ -260,6 +261,14 @@ def save(
         file = path / "logs" / log.namespace / log.pod / f"{log.container}{'.previous' if log.previous else ''}.log"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(log.text, encoding="utf-8")
+    units: dict[tuple[str, str], list[JournalEntry]] = {}
+    for entry in journal:
+        units.setdefault((entry.node, entry.unit), []).append(entry)
+    for (node, unit), entries in units.items():
+        file = path / "journal" / node / f"{unit}.export"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as stream:
+            write_export(stream, entries)
 
 
 def _fit_to_keep(obj: Json) -> Json:
