@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from k8sdiag.clock import format_micro_time
-from k8sdiag.evidence import ContainerLog, Json
+from k8sdiag.evidence import ContainerLog, JournalEntry, Json
 from k8sdiag.minicluster.apiserver.errors import ApiError
 from k8sdiag.minicluster.nodes.agent import LogOptions
 
@@ -76,6 +76,11 @@ class Tape:
                     if page.text and not page.problem:
                         text = page.text.decode("utf-8", "replace")
                         yield ContainerLog(meta["namespace"], meta["name"], one["name"], previous, text)
+
+    def journal(self) -> Iterator[JournalEntry]:
+        """What the nodes' units have written."""
+        for kubelet in self._cluster.fleet.kubelets.values() if self._cluster.fleet is not None else ():
+            yield from kubelet.journal.entries()
 
 
 class _Page:
