@@ -206,6 +206,7 @@ def write(staged: Staged, folder: Path) -> None:
             title=fault.title or fault.id,
             kinds=staged.tape.kinds(),
             logs=staged.logs(),
+            journal=staged.tape.journal(),
         )
     except OSError as problem:
         raise CouldNotLook(f"{folder}: cannot be written: {problem.strerror}") from None
