@@ -28,8 +28,6 @@ Examples:
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-for _command in (faults.faults, faults.inject, faults.heal, faults.run):
-    app.command()(_command)
 
 
 def complete_name(incomplete: str) -> list[str]:
@@ -95,7 +93,7 @@ def up(
     _need_packages()
     if folder.running():
         raise CouldNotLook(
-            f"the lab {name!r} runs already at {folder.settings().get('url')}: `k8sdiag lab down` stops it"
+            f"the lab {name!r} runs already at {folder.settings().get('url')}: `k8sdiag lab down{_flag(name)}` stops it"
         )
     last = folder.settings()
     chosen = (
@@ -103,7 +101,10 @@ def up(
         bind or str(last.get("bind") or "127.0.0.1"),
         nodes if nodes is not None else int(last.get("nodes", 3)),
     )
-    folder.make()
+    try:
+        folder.make()
+    except OSError as problem:
+        raise CouldNotLook(f"the lab's folder {folder.path} cannot be made: {problem.strerror}") from None
     if not _is_loopback(chosen[1]):
         print(
             f"k8sdiag: with --bind {chosen[1]} whoever can reach this machine can reach the lab;"
@@ -135,8 +136,12 @@ def _is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
+def _flag(name: str) -> str:
+    return "" if name == "lab" else f" --name {name}"
+
+
 def _welcome(folder: Folder, url: str, seconds: float) -> None:
-    flag = "" if folder.name == "lab" else f" --name {folder.name}"
+    flag = _flag(folder.name)
     print(f"Kubernetes v1.33 at {url}, ready in {seconds:.1f} s\n")
     print(f"  export KUBECONFIG=$(k8sdiag lab kubeconfig{flag} --path)")
     print("  kubectl get nodes")
@@ -233,7 +238,7 @@ def kubeconfig(
     """
     folder = _folder(name)
     if not folder.kubeconfig.is_file():
-        raise CouldNotLook(f"the lab {name!r} has never run: `k8sdiag lab up` starts it")
+        raise CouldNotLook(f"the lab {name!r} has never run: `k8sdiag lab up{_flag(name)}` starts it")
     print(folder.kubeconfig if path else folder.kubeconfig.read_text(encoding="utf-8"), end="\n" if path else "")
 
 
@@ -298,7 +303,7 @@ def user(
         raise typer.BadParameter("give --clusterrole, or --role with --namespace")
     folder = _folder(name)
     if not folder.running():
-        raise CouldNotLook(f"the lab {name!r} does not run: `k8sdiag lab up` starts it")
+        raise CouldNotLook(f"the lab {name!r} does not run: `k8sdiag lab up{_flag(name)}` starts it")
     _need_packages()
     from k8sdiag.minicluster.remote import RemoteError
     from k8sdiag.minicluster.users import grant, kubeconfig_for
@@ -333,3 +338,7 @@ def _need_packages() -> None:
     missing = [package for package in ("aiohttp", "trustme") if find_spec(package) is None]
     if missing:
         raise CouldNotLook(f"the lab needs {' and '.join(missing)}: pip install 'k8sdiag[lab]'")
+
+
+for _command in (faults.faults, faults.inject, faults.heal, faults.run):  # after the lab's own in `lab --help`
+    app.command()(_command)

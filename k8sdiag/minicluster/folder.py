@@ -77,7 +77,7 @@ class Folder:
                     fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return int(self.settings().get("pid") or lock.read() or 1)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return 0
         return 0
 

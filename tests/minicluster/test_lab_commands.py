@@ -264,6 +264,14 @@ def test_others_are_let_in_only_with_a_word_of_warning(home: Home) -> None:
 
 
 @pytest.mark.slow
+def test_a_folder_that_cannot_be_made_is_a_sentence(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    for place in (tmp_path / "file", Path("/proc/none")):
+        done = home.lab("up", "--name", "nowhere", code=3, XDG_STATE_HOME=str(place))
+        assert f"k8sdiag: the lab's folder {place}/k8sdiag/labs/nowhere cannot be made: " in done.stderr
+        assert "internal error" not in done.stderr
+
+
 def test_a_state_that_cannot_be_used_is_a_sentence(home: Home) -> None:
     home.place().mkdir(parents=True)
     state = home.place() / "state.db"
