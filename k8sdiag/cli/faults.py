@@ -287,16 +287,12 @@ def _stage(fault: Fault, seed: int) -> Staged:
 
 def _wanted(word: str) -> Fault:
     """A fault of the library, or the incident of a recording."""
-    from k8sdiag.minicluster.faults import written
+    from k8sdiag.minicluster.faults.reenactment import reenactment
 
     folder = Path(word)
     if not folder.is_dir():
         return _find(word)
-    if (folder / "reenact.yaml").is_file():
-        return replace(written.read(folder / "reenact.yaml", needed=()), id=folder.resolve().name)
-    if not (folder / "manifest.yaml").is_file():
-        raise CouldNotLook(f"{folder}: has neither reenact.yaml nor manifest.yaml, so it cannot be enacted again")
-    return _manifest(folder / "manifest.yaml", folder.resolve().name)
+    return reenactment(folder)
 
 
 def _manifest(file: Path, namespace: str) -> Fault:

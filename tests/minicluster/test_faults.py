@@ -4,6 +4,7 @@ a fault, or a reason why no lab can show it."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 from k8sdiag.cli.faults import rules_of, write
 from k8sdiag.minicluster.faults import written
 from k8sdiag.minicluster.faults.injection import obstacles, plan
+from k8sdiag.minicluster.faults.reenactment import reenactment
 from k8sdiag.minicluster.faults.staging import START, stage
 from k8sdiag.minicluster.faults.verbs import VERBS
 from k8sdiag.minicluster.faults.written import Fault, FaultError, library, parse
@@ -80,6 +82,28 @@ def test_behaviours_are_handed_to_the_containers_they_name() -> None:
     status: dict[str, Any] = staged.cluster.client().get("pods", "said", "web")["status"]["containerStatuses"][0]
     assert status["restartCount"] >= 1
     assert "boom" in "".join(log.text for log in staged.logs())
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "rule"),
+    [
+        ("pend-psa", "deployment/web", "pod-security-violated"),  # by a label of its namespace
+        ("pend-pvc-noclass", "pod/db", "claim-no-class"),  # for the cluster had no StorageClass
+        ("term-finalizer", "pod/web", "terminating-finalizer"),  # by what its reenact.yaml does
+    ],
+)
+def test_a_recorded_incident_is_enacted_again(name: str, subject: str, rule: str, tmp_path: Path) -> None:
+    fault = replace(reenactment(PLAYBOOKS.parent / "recordings" / name), subject=subject)
+    staged = stage(fault)
+    assert staged.refusals == []
+    assert fault.namespace == name
+    assert rules_of(staged, tmp_path / name)[:1] == [rule]
+    assert staged.now - START > fault.seconds
+
+
+def test_what_is_no_recording_cannot_be_enacted(tmp_path: Path) -> None:
+    with pytest.raises(FaultError, match="neither a reenact"):
+        reenactment(tmp_path)
 
 
 @pytest.mark.parametrize(
