@@ -21,7 +21,7 @@ spec:
     metadata: {{labels: {{app: {name}}}}}
     spec:
       terminationGracePeriodSeconds: 0
-      containers: [{{name: app, image: "nginx:1"}}]
+      containers: [{{name: app, image: "nginx:1.27"}}]
 """
 
 
@@ -30,10 +30,10 @@ def read(kubectl: Kubectl, *args: str) -> Any:
 
 
 def test_a_deployment_is_rolled_out_and_back(kubectl: Kubectl) -> None:
-    kubectl("create", "deployment", "web", "--image=nginx:1", "--replicas=2")
+    kubectl("create", "deployment", "web", "--image=nginx:1.27", "--replicas=2")
     done = kubectl("rollout", "status", "deployment/web", "--timeout=30s").stdout
     assert done.endswith('deployment "web" successfully rolled out\n')
-    kubectl("set", "image", "deployment/web", "nginx=nginx:2")
+    kubectl("set", "image", "deployment/web", "nginx=nginx:1.28")
     kubectl("rollout", "status", "deployment/web", "--timeout=40s")
     history = kubectl("rollout", "history", "deployment/web").stdout
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["1", "2"]
@@ -42,7 +42,7 @@ def test_a_deployment_is_rolled_out_and_back(kubectl: Kubectl) -> None:
     kubectl("rollout", "status", "deployment/web", "--timeout=40s")
     history = kubectl("rollout", "history", "deployment/web").stdout
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3"]
-    assert read(kubectl, "deployment", "web")["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1"
+    assert read(kubectl, "deployment", "web")["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
     described = kubectl("describe", "deployment", "web").stdout
     assert "NewReplicaSet:" in described
     assert "Normal  ScalingReplicaSet" in described
@@ -50,10 +50,10 @@ def test_a_deployment_is_rolled_out_and_back(kubectl: Kubectl) -> None:
 
 
 def test_a_paused_deployment_waits(kubectl: Kubectl) -> None:
-    kubectl("create", "deployment", "held", "--image=nginx:1")
+    kubectl("create", "deployment", "held", "--image=nginx:1.27")
     kubectl("rollout", "status", "deployment/held", "--timeout=30s")
     kubectl("rollout", "pause", "deployment/held")
-    kubectl("set", "image", "deployment/held", "nginx=nginx:2")
+    kubectl("set", "image", "deployment/held", "nginx=nginx:1.28")
     assert len(read(kubectl, "rs", "-l", "app=held")["items"]) == 1
     kubectl("rollout", "resume", "deployment/held")
     kubectl("rollout", "status", "deployment/held", "--timeout=40s")
@@ -69,13 +69,13 @@ def test_sets_are_rolled_out_and_back(kubectl: Kubectl, kind: str) -> None:
     subject = f"{kind.lower()}/{name}"
     kubectl("apply", "-f", "-", stdin=STATEFUL.format(version="apps/v1", kind=kind, name=name))
     kubectl("rollout", "status", subject, "--timeout=30s")
-    kubectl("set", "image", subject, "app=nginx:2")
+    kubectl("set", "image", subject, "app=nginx:1.28")
     kubectl("rollout", "status", subject, "--timeout=40s")
     history = kubectl("rollout", "history", subject).stdout
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["1", "2"]
     kubectl("rollout", "undo", subject)
     kubectl("rollout", "status", subject, "--timeout=40s")
-    assert read(kubectl, subject)["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1"
+    assert read(kubectl, subject)["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
     history = kubectl("rollout", "history", subject).stdout
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3"]
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_a_pod_runs_and_answers(kubectl: Kubectl) -> None:
     kubectl("run", "web", "--image=nginx", "--port=80", "--env=COLOUR=blue")
     kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=20s")
-    assert kubectl("logs", "web").stdout == "web: started\n"
+    assert "Configuration complete; ready for start up" in kubectl("logs", "web").stdout
     assert kubectl("exec", "web", "--", "sh", "-c", "echo $COLOUR").stdout == "blue\n"
     assert kubectl("exec", "-i", "web", "--", "cat", stdin="hello").stdout == "hello"
     failed = kubectl("exec", "web", "--", "sh", "-c", "exit 7", code=None)
