@@ -15,7 +15,9 @@ from k8sdiag.cli.refusal import CouldNotLook
 if TYPE_CHECKING:
     from k8sdiag.minicluster.folder import Folder
 
-HELP = """A Kubernetes of one process on this machine: API server, scheduler and controllers, without containers.
+HELP = """A Kubernetes of one process, to break and to learn from.
+
+API server, scheduler, controllers and pretended nodes on this machine, without containers.
 
 Examples:
 
@@ -174,7 +176,9 @@ def status(
         str, typer.Option("--output", "-o", metavar="FORMAT", callback=check_status_format, help="text|json")
     ] = "text",
 ) -> None:
-    """Does the lab run, where, and how is it? Exit code 0 if it runs and is ready, else 1.
+    """Does the lab run, where, and how is it?
+
+    Exit code 0 if it runs and is ready, else 1.
 
     Examples:
 
@@ -228,7 +232,9 @@ def kubeconfig(
     name: Name = "lab",
     path: Annotated[bool, typer.Option("--path", help="Print the path of the file instead of its content.")] = False,
 ) -> None:
-    """Print the lab's kubeconfig (as its administrator), or with --path where it is.
+    """Print the kubeconfig of the lab's administrator.
+
+    With --path, print where it is instead.
 
     Examples:
 
@@ -291,7 +297,7 @@ def user(
     ] = None,
     name: Name = "lab",
 ) -> None:
-    """Make a kubeconfig for somebody who may do only what a role allows.
+    """Make a kubeconfig for somebody who has only a role's rights.
 
     Examples:
 

@@ -53,7 +53,12 @@ Kubeconfig = Annotated[
     str | None, typer.Option(metavar="FILE", help="Path to the kubeconfig file.", rich_help_panel=SOURCE)
 ]
 Lab = Annotated[
-    bool, typer.Option("--lab", help="The running lab (`k8sdiag lab up`) instead of a cluster.", rich_help_panel=SOURCE)
+    bool,
+    typer.Option(
+        "--lab",
+        help="The running lab (`k8sdiag lab up`; K8SDIAG_LAB names another) instead of a cluster.",
+        rich_help_panel=SOURCE,
+    ),
 ]
 Namespace = Annotated[
     str | None,

@@ -13,6 +13,7 @@ from k8sdiag.clock import parse_time
 from k8sdiag.evidence import Json, Ref, event_message, ref_of
 from k8sdiag.facts import Fact, event_proof, events_where
 from k8sdiag.finding import Proof
+from k8sdiag.nearness import likeness
 from k8sdiag.patterns import regex
 from k8sdiag.podstate import is_finished, is_ready
 from k8sdiag.quantity import count_of
@@ -230,11 +231,15 @@ def _probed(container: Json) -> Iterator[int]:
 
 def _nearest(view: View, namespace: str, selector: dict[str, str]) -> tuple[str, str, str, str]:
     """(labels, selector that would fit, owner, what differs) of the pod that shares most with the selector."""
-    best: tuple[tuple[int, int], Json] | None = None
+    best: tuple[tuple[int, int, float], Json] | None = None
     for pod in view.snapshot.of_kind("Pod", namespace):
         labels = pod["metadata"].get("labels") or {}
-        score = (sum(labels.get(k) == v for k, v in selector.items()), sum(k in labels for k in selector))
-        if score > (0, 0) and (best is None or score > best[0]):
+        score = (
+            sum(labels.get(k) == v for k, v in selector.items()),
+            sum(k in labels for k in selector),
+            sum(likeness(v, labels[k]) for k, v in selector.items() if k in labels),
+        )
+        if score > (0, 0, 0.0) and (best is None or score > best[0]):
             best = (score, pod)
     if best is None:
         return "", "", "", ""
@@ -292,7 +297,9 @@ def _proof(view: View, service: Json, fields: dict[str, Any]) -> Iterator[Proof]
     yield Proof("spec", str(ref), "", text)
     if fields["port"]:
         declared = ", ".join(fields["port.declared"]) or "none"
-        text = f"spec.ports (port->targetPort): {', '.join(fields['port'])}; pods declare: {declared}"
+        text = f"spec.ports (port->targetPort): {', '.join(fields['port'])}"
+        if fields["matching"]:
+            text += f"; pods declare: {declared}"
         yield Proof("spec", str(ref), "", text)
     if fields["pending"]:
         yield Proof("status", str(ref), "", "status.loadBalancer: no ingress; EXTERNAL-IP <pending>")

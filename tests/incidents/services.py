@@ -90,6 +90,7 @@ def healthy_service_new_loadbalancer() -> Incident:
 @incident
 def svc_selector_two_labels() -> Incident:
     made = Incident("one of the selector's two labels is wrong", "service/web", "service-selector-matches-nothing")
+    made.pod("api-1", container(state=running(500), ready=True), ready=True, labels={"app": "web", "tier": "api"})
     made.pod("web-1", container(state=running(500), ready=True, ports=[HTTP]), ready=True, labels={"app": "web", "tier": "front"})
     service(made, selector={"app": "web", "tier": "frontend"}, addresses=0)
     return made
