@@ -30,9 +30,11 @@ class _Protection:
         self._client.watch("persistentvolumes", self._on_volume)
 
     def _on_pod(self, kind: str, pod: Json, old: Json | None) -> None:
-        over = kind == "DELETED" or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-        if old is not None and not over:
-            return  # what a pod mounts does not change
+        over = kind == "DELETED"
+        if not over and not (pod.get("spec") or {}).get("nodeName"):
+            return  # no kubelet sees it before it is scheduled, and none starts it on a claim that is being deleted
+        if not over and old is not None and (old.get("spec") or {}).get("nodeName"):
+            return  # what a pod mounts does not change; one that has ended still counts, until it is deleted
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         for claim in claims_of(pod):
             key = (namespace, claim)

@@ -168,6 +168,16 @@ def test_a_claim_in_use_stays_until_its_pod_is_gone(world: World) -> None:
     assert world.find("persistentvolumeclaims", "data") is None
 
 
+def test_a_claim_that_only_a_waiting_pod_names_goes_at_once(world: World) -> None:
+    claim(world, "data", storageClassName="gone")
+    world.pod("web", volumes=[{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}])
+    world.run(5)
+    assert "nodeName" not in world.get("pods", "web")["spec"]
+    world.delete("persistentvolumeclaims", "data")
+    world.run(5)
+    assert world.find("persistentvolumeclaims", "data") is None
+
+
 def test_a_volume_in_use_stays_and_is_released_with_its_data(world: World) -> None:
     volume(world, "disk")
     claim(world, "data", storageClassName="")

@@ -133,6 +133,7 @@ def test_pods_reach_each_other_by_address_and_service() -> None:
     rig.runtime.network.route = lambda where, port: (address, 80) if (where, port) == ("10.96.7.7", 8000) else None
     rig.run("sleep", "infinity", name="client")
     assert b"Welcome to nginx!" in rig.exec("wget", "-qO-", "http://web:8000/").data
+    assert b"Welcome to nginx!" in rig.exec("wget", "-qO-", "http://web:8000/index.html").data
     assert rig.exec("wget", "-qO-", f"http://{address}/nope").over == (1, "")
     assert b"Connection refused" in rig.exec("sh", "-c", f"nc {address} 81 2>&1").data
     assert rig.exec("wget", "-T", "2", "-qO-", "http://10.1.2.3/", seconds=3).errors == b"wget: download timed out\n"

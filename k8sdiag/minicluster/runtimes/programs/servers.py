@@ -105,7 +105,7 @@ def _website(process: Process) -> Handler:
         path = request.path.partition("?")[0]
         entry = machine.files.find("/usr/share/nginx/html" + path + ("index.html" if path.endswith("/") else ""))
         status, body = (200, entry.data) if entry is not None and not entry.folder else (404, b"")
-        if path == "/" and entry is None:
+        if path in ("/", "/index.html") and entry is None:
             status, body = 200, _NGINX
         if status == 404:
             body = b"<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n<hr><center>nginx/1.27.4</center>\r\n</body>\r\n</html>\r\n"
