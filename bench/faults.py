@@ -10,7 +10,7 @@ from k8sdiag.cli.faults import rules_of
 from k8sdiag.minicluster.faults.staging import stage
 from k8sdiag.minicluster.faults.written import library
 
-MOST_MS = 1000  # for any one fault, diagnosis and all
+MOST_MS = 5000  # for any one fault, diagnosis and all
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -277,8 +276,6 @@ def _stage(fault: Fault, seed: int) -> Staged:
     from k8sdiag.minicluster.faults.staging import stage
     from k8sdiag.minicluster.faults.verbs import RefusedError
 
-    # What controllers fail at is in the objects and events, which are looked at.
-    logging.getLogger("k8sdiag.minicluster").addHandler(logging.NullHandler())
     try:
         return stage(fault, seed)
     except RefusedError as refused:

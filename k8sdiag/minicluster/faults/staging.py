@@ -6,6 +6,7 @@ the same to the byte.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from k8sdiag.clock import ManualClock
@@ -22,6 +23,7 @@ START = 1767600000.0
 """2026-01-05T08:00:00Z, a Monday: when a stepped cluster begins."""
 WARM_UP = 300.0  # seconds until nodes are ready and no longer new
 ALL_CONTROLLERS = "controllers"
+_SILENCE = logging.NullHandler()
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class Staged:
 def stage(fault: Fault, seed: int = 1) -> Staged:
     """Run a fault, from the start of the cluster to the moment at which it is to be looked at. What the API server
     refuses is in `refusals`. Raises RefusedError where a step cannot be done."""
+    # What controllers fail at is in objects and events, where it is looked for; nobody needs it on the terminal.
+    logging.getLogger("k8sdiag.minicluster").addHandler(_SILENCE)
     cluster = MiniCluster(ManualClock(START), seed)
     # Components that are not there were there once: their leases, if anything, tell of them.
     cluster.start(fault.nodes, tuple(_parts(fault)), SIM)
