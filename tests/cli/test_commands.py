@@ -218,6 +218,6 @@ def test_an_answer_that_cannot_be_written_is_no_answer(words: tuple[str, ...]) -
 def test_a_wrong_selector_is_corrected_to_the_labels_most_like_it() -> None:
     """There are pods with tier=api and with tier=front, in this order; the Service selects tier=frontend."""
     recording = str(RECORDINGS / "svc-selector-two-labels")
-    done = run("check", "service/web", "--from", recording, "-n", "svc-selector-two-labels")
+    done = run("check", "service/web", "--from", recording)
     assert done.returncode == 1
     assert "set selector service/web app=web,tier=front\n" in done.stdout
