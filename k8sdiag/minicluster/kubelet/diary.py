@@ -172,7 +172,10 @@ class Diary:
         told = f'"Unhandled Error" err={value(text)} logger="UnhandledError"'
         self._journal.klog("E", "kuberuntime_manager.go:1358", told)
 
-    def not_run(self, identity: str, why: str) -> None:
+    def not_run(self, worker: PodWorker, identity: str, why: str) -> None:
+        if f"shim {identity}" not in worker.told:
+            worker.told[f"shim {identity}"] = "exited"
+            self.runtime.ended(identity)
         self.runtime.not_started(identity, remote(why).partition(" desc = ")[2])
         told = f'"StartContainer from runtime service failed" err={value(remote(why))} containerID="{identity}"'
         self._journal.klog("E", "log.go:32", told)

@@ -38,13 +38,13 @@ class Journal:
 
     def klog(self, severity: str, where: str, text: str) -> None:
         """A line of the kubelet: `where` is the source file and line, `text` the message and its keys."""
-        now = self._clock.now()
+        now = round(self._clock.now() * 1e6) / 1e6
         stamp = _moment(now).strftime("%m%d %H:%M:%S.%f")
         self._write(KUBELET, now, _SEVERITIES[severity], f"{severity}{stamp} {_PIDS[KUBELET]:>7} {where}] {text}")
 
     def logrus(self, level: str, message: str, **fields: str) -> None:
         """A line of containerd."""
-        now = self._clock.now()
+        now = round(self._clock.now() * 1e6) / 1e6
         stamp = f"{_moment(now):%Y-%m-%dT%H:%M:%S.%f}000Z"
         told = "".join(f" {key}={one if _PLAIN.fullmatch(one) else quoted(one)}" for key, one in fields.items())
         self._write(CONTAINERD, now, _LEVELS[level], f'time="{stamp}" level={level} msg={quoted(message)}{told}')
@@ -97,4 +97,4 @@ def value(text: str) -> str:
 
 
 def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(round(at * 1e6) / 1e6, UTC)
+    return datetime.fromtimestamp(at, UTC)

@@ -207,7 +207,7 @@ def _start(worker: PodWorker, group: str, container: Json, credentials: list[Jso
     run.state = runtime.inspect(made) or run.state
     worker.changed()
     if failure is not None:
-        diary.not_run(made, failure.message)
+        diary.not_run(worker, made, failure.message)
         diary.start_failed(worker, group, container, failure.reason, plain(failure.message))
         return _fail(worker, name, path, failure.reason, plain(failure.message))
     diary.containerd(worker).started(made)

@@ -52,7 +52,6 @@ class RuntimeDiary:
         self._journal.logrus("info", f"StartContainer for {quoted(identity)} returns successfully")
 
     def not_started(self, identity: str, why: str) -> None:
-        self.ended(identity)
         for stream in ("stdout", "stderr"):
             text = f"Failed to pipe {stream} of container {quoted(identity)}"
             self._journal.logrus("error", text, error="reading from a closed fifo")
