@@ -251,7 +251,7 @@ def test_each_port_has_two_channels(lab: Lab) -> None:
             assert said[:4] == [b"\x00P\x00", b"\x01P\x00", b"\x02c\x00", b"\x03c\x00"]
             assert said[4].startswith(b"\x03error forwarding port 99 to pod")
             await connection.send_bytes(b"\x00GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert (await connection.receive()).data.endswith(b"\r\n\r\nweb\n")
+            assert (await connection.receive()).data.endswith(b"</html>\n")
         async with opened(lab, f"{NS}/pods/web/portforward?ports=99", "v4.channel.k8s.io") as connection:
             assert len(await all_of(connection)) == 3  # it ends where all ports have ended
 

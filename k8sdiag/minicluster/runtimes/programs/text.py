@@ -120,6 +120,9 @@ def _cat(process: Process) -> Steps:
                 yield 0.5
                 process.machine.starve()
             yield from _endless(process)
+        if path == "-" and process.stdin is not None:
+            yield from _copied(process, process.stdin)
+            continue
         try:
             data = yield from reading(process, path)
         except FileFault as fault:
@@ -128,6 +131,19 @@ def _cat(process: Process) -> Steps:
             continue
         process.stdout.write(data)
     return code
+
+
+def _copied(process: Process, stdin: Pipe) -> Generator[float | None, None, None]:
+    """What comes in goes out at once: somebody may be typing."""
+    while True:
+        data = stdin.take()
+        if data:
+            process.stdout.write(data)
+        if stdin.closed:
+            return
+        if process.thread is not None:
+            stdin.listen(process.thread)
+        yield None
 
 
 def _endless(process: Process) -> Steps:
