@@ -68,9 +68,10 @@ class Queue(Generic[K]):
             again = self._reconcile(key)
         except Exception as fault:  # the boundary: a reconciler that fails is tried again
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            expected = getattr(fault, "code", 0) in (403, 404, 409, 422, 429)  # what a cluster's life brings with it
+            # A refusal (conflict, quota, a webhook that is down) comes with a cluster's life; all else is our own fault.
+            refused = hasattr(fault, "code")
             LOG.log(
-                logging.DEBUG if expected else logging.ERROR, "%s: %s: %s", self.name, key, fault, exc_info=not expected
+                logging.DEBUG if refused else logging.ERROR, "%s: %s: %s", self.name, key, fault, exc_info=not refused
             )
             again = min(_FIRST_RETRY * 2.0 ** (failures - 1), _LAST_RETRY)
         else:
