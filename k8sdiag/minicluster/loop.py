@@ -68,7 +68,7 @@ class Queue(Generic[K]):
             again = self._reconcile(key)
         except Exception as fault:  # the boundary: a reconciler that fails is tried again
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            # A refusal (conflict, quota, a webhook that is down) comes with a cluster's life; all else is our own fault.
+            # A refusal (conflict, quota, a webhook that is down) comes with a cluster's life; all else is our fault.
             refused = hasattr(fault, "code")
             LOG.log(
                 logging.DEBUG if refused else logging.ERROR, "%s: %s: %s", self.name, key, fault, exc_info=not refused
